@@ -1,0 +1,76 @@
+/*
+ * str - borrowed views of bytes, and the small parsers that work on them.
+ *
+ * Layer:   base
+ * Threads: no state
+ * Memory:  a struct str owns nothing and need not end in NUL.
+ * Secrets: none
+ * Limits:  none
+ * Spec:    none
+ */
+#ifndef TELLTALE_BASE_STR_H
+#define TELLTALE_BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/result.h"
+
+struct str {
+	const char *p;
+	size_t n;
+};
+
+#define STR_EMPTY        ((struct str){NULL, 0})
+#define STR(literal)     ((struct str){"" literal, sizeof(literal) - 1})
+#define STR_INIT(literal) {"" literal, sizeof(literal) - 1}
+
+/* For printf's "%.*s". */
+#define STR_FMT(s) (int)(s).n, (s).p ? (s).p : ""
+
+static inline struct str str_of(const char *text)
+{
+	return (struct str){text, text ? strlen(text) : 0};
+}
+
+static inline bool str_eq(struct str a, struct str b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool str_starts(struct str s, struct str prefix)
+{
+	return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
+}
+
+static inline struct str str_from(struct str s, size_t at)
+{
+	return (struct str){s.p + at, s.n - at};
+}
+
+/* ASCII only; locale plays no part. */
+bool str_eq_nocase(struct str a, struct str b);
+
+/* Bytewise order, as in listings; a prefix comes first. */
+int str_cmp(struct str a, struct str b);
+
+/* Where byte c first is, or s.n. */
+size_t str_find(struct str s, char c);
+
+bool str_ends(struct str s, struct str suffix);
+
+/* Without spaces and tabs at both ends. */
+struct str str_trim(struct str s);
+
+/*
+ * A decimal number of digits only: no sign, no space, at least one digit. Leading zeros are fine.
+ * Returns 0, E_SYNTAX, or E_RANGE when it does not fit.
+ */
+MUST_CHECK int str_to_u64(struct str s, uint64_t *ret_value);
+
+/* A heap copy with NUL at its end; NULL when out of memory. */
+char *str_dup(struct str s);
+
+#endif

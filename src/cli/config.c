@@ -1,0 +1,46 @@
+#include "config/config.h"
+
+#include "cli/args.h"
+#include "cli/output.h"
+
+int cli_config_check(const struct args *args)
+{
+	const struct config_flags flags = {.file = args->operand};
+	struct config *config = NULL;
+	struct diag diag = {""};
+	if (config_new(&flags, &config, &diag) < 0) {
+		return output_fail(COMMAND_FAILED, "%s", diag.text);
+	}
+	CLEANUP(buf_done) struct buf line = BUF_EMPTY;
+	size_t n = json_array_size(config->instances);
+	buf_add_f(&line, "%s: ok (%zu %s)\n", args->operand, n, n == 1 ? "instance" : "instances");
+	config_free(config);
+	return output_text(buf_str(&line));
+}
+
+int cli_config_show(const struct args *args)
+{
+	CLEANUP(command_json_done) json_t *reply = NULL;
+	int code = command_call(args, "GetConfiguration", json_object(), &reply);
+	if (code != COMMAND_DONE) {
+		return code;
+	}
+	if (args_has(args, ARGS_JSON)) {
+		return output_json(reply);
+	}
+	static const char *const members[] = {"name", "value", "source", "change", "help"};
+	const size_t n_members = sizeof members / sizeof members[0];
+	CLEANUP(table_done) struct table table = {.columns = n_members};
+	table_add(&table, STR("NAME"));
+	table_add(&table, STR("VALUE"));
+	table_add(&table, STR("SOURCE"));
+	table_add(&table, STR("CHANGE"));
+	table_add(&table, STR("HELP"));
+	const json_t *list = json_object_get(reply, "settings");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		for (size_t m = 0; m < n_members; m++) {
+			table_add_member(&table, json_array_get(list, i), members[m]);
+		}
+	}
+	return table_print(&table);
+}

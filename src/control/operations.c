@@ -1,0 +1,278 @@
+#include "control/operations.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "config/spec.h"
+
+#define TARGET_PREFIX "Telltale_20261124."
+
+/* One call: what was asked, and what is answered. */
+struct call {
+	const struct operations *operations;
+	const json_t *request;
+	json_t *reply; /* an object to fill */
+	struct diag diag;
+};
+
+/* --- members of requests --------------------------------------------------------------------- */
+
+static int need_text(struct call *call, const char *member, struct str *ret_text)
+{
+	const json_t *value = json_object_get(call->request, member);
+	if (!json_is_string(value)) {
+		return diag_set(&call->diag, E_SYNTAX, value ? "%s: expected text" : "%s is missing",
+			member);
+	}
+	*ret_text = (struct str){json_string_value(value), json_string_length(value)};
+	return 0;
+}
+
+/* Nothing but these members may be there. */
+static int only(struct call *call, const char *const *members)
+{
+	const char *name;
+	json_t *value;
+	json_object_foreach((json_t *)(uintptr_t)call->request, name, value) {
+		const char *const *known = members;
+		while (*known && strcmp(*known, name) != 0) {
+			known++;
+		}
+		if (!*known) {
+			return diag_set(&call->diag, E_SYNTAX, "unknown member '%s'", name);
+		}
+	}
+	return 0;
+}
+
+static int reply_set(struct call *call, const char *member, json_t *value)
+{
+	return json_object_set_new(call->reply, member, value) < 0 ? -ENOMEM : 0;
+}
+
+static int need_name(struct call *call, struct str *ret_name)
+{
+	static const char *const members[] = {"instanceName", NULL};
+	TRY(only(call, members));
+	return need_text(call, "instanceName", ret_name);
+}
+
+/* --- operations ------------------------------------------------------------------------------ */
+
+static int on_get_instance(struct call *call)
+{
+	struct str name;
+	json_t *view;
+	TRY(need_name(call, &name));
+	TRY(registrar_show(call->operations->registrar, name, &view, &call->diag));
+	return reply_set(call, "instance", view);
+}
+
+static int on_get_instances(struct call *call)
+{
+	static const char *const members[] = {NULL};
+	json_t *views;
+	TRY(only(call, members));
+	TRY(registrar_list(call->operations->registrar, &views, &call->diag));
+	return reply_set(call, "instances", views);
+}
+
+/* The views of those that were put. */
+static int show_put(struct call *call, const json_t *specs)
+{
+	json_t *views = json_array();
+	for (size_t i = 0; i < json_array_size(specs); i++) {
+		json_t *view = NULL;
+		struct str name =
+			str_of(json_string_value(json_object_get(json_array_get(specs, i), "name")));
+		int rc = registrar_show(call->operations->registrar, name, &view, &call->diag);
+		if (rc < 0 || json_array_append_new(views, view) < 0) {
+			json_decref(views);
+			return rc < 0 ? rc : -ENOMEM;
+		}
+	}
+	return reply_set(call, "instances", views);
+}
+
+static int on_put_instances(struct call *call)
+{
+	static const char *const members[] = {"text", "file", NULL};
+	struct str text, file = STR("request");
+	json_t *specs;
+	TRY(only(call, members));
+	TRY(need_text(call, "text", &text));
+	if (json_object_get(call->request, "file")) {
+		TRY(need_text(call, "file", &file));
+	}
+	TRY(spec_from_text(text, file.p, &specs, &call->diag));
+	int rc = registrar_put(call->operations->registrar, specs, &call->diag);
+	if (rc == 0) {
+		rc = show_put(call, specs);
+	}
+	json_decref(specs);
+	return rc;
+}
+
+static int on_delete_instance(struct call *call)
+{
+	struct str name;
+	TRY(need_name(call, &name));
+	return registrar_delete(call->operations->registrar, name, &call->diag);
+}
+
+static int on_revoke_tokens(struct call *call)
+{
+	struct str name;
+	TRY(need_name(call, &name));
+	return registrar_revoke(call->operations->registrar, name, &call->diag);
+}
+
+static int on_update_options(struct call *call)
+{
+	struct str name;
+	json_t *view;
+	TRY(need_text(call, "instanceName", &name));
+	json_t *changes = json_copy((json_t *)(uintptr_t)call->request);
+	if (!changes) {
+		return -ENOMEM;
+	}
+	(void)json_object_del(changes, "instanceName"); /* it is there */
+	int rc = registrar_options(call->operations->registrar, name, changes, &call->diag);
+	json_decref(changes);
+	TRY(rc);
+	TRY(registrar_show(call->operations->registrar, name, &view, &call->diag));
+	return reply_set(call, "instance", view);
+}
+
+static int on_get_certificate(struct call *call)
+{
+	struct str pem = call->operations->certificate;
+	return reply_set(call, "certificate", json_stringn(pem.p, pem.n));
+}
+
+static int on_get_configuration(struct call *call)
+{
+	json_t *settings = call->operations->settings(call->operations->ctx);
+	if (!settings) {
+		return -ENOMEM;
+	}
+	json_decref(call->reply);
+	call->reply = settings;
+	return 0;
+}
+
+static const struct operation {
+	struct str name;
+	bool write; /* told in the log */
+	int (*run)(struct call *call);
+} table[] = {
+	{STR_INIT("GetInstance"), false, on_get_instance},
+	{STR_INIT("GetInstances"), false, on_get_instances},
+	{STR_INIT("PutInstances"), true, on_put_instances},
+	{STR_INIT("DeleteInstance"), true, on_delete_instance},
+	{STR_INIT("RevokeTokens"), true, on_revoke_tokens},
+	{STR_INIT("UpdateInstanceMetadataOptions"), true, on_update_options},
+	{STR_INIT("GetIdentityCertificate"), false, on_get_certificate},
+	{STR_INIT("GetConfiguration"), false, on_get_configuration},
+};
+
+/* --- calling --------------------------------------------------------------------------------- */
+
+static const struct failure {
+	int rc;
+	unsigned status;
+	const char *code;
+} failures[] = {
+	{E_SYNTAX, 400, "InvalidInputException"},
+	{E_RANGE, 400, "InvalidInputException"},
+	{E_LIMIT, 400, "InvalidInputException"},
+	{-ENOENT, 400, "InvalidInputException"},
+	{-EACCES, 400, "InvalidInputException"},
+	{E_EXISTS, 400, "OperationFailureException"},
+	{E_NOTFOUND, 400, "NotFoundException"},
+};
+
+static unsigned add_failure(
+	struct buf *out, unsigned status, const char *code, const char *message)
+{
+	json_t *reply = json_pack(
+		"{s:s, s:s, s:s+}", "__type", code, "code", code, "message", message, "");
+	char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+	/* A message that is not UTF-8 can't be quoted; what happened is said all the same. */
+	buf_add(out, text ? str_of(text) : STR("{\"__type\":\"ServiceException\"}"));
+	free(text);
+	json_decref(reply);
+	return status;
+}
+
+static unsigned fail(struct buf *out, int rc, const struct diag *diag)
+{
+	const char *message = diag->text[0] ? diag->text : result_name(rc);
+	for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+		if (failures[i].rc == rc) {
+			return add_failure(out, failures[i].status, failures[i].code, message);
+		}
+	}
+	return add_failure(out, 500, "ServiceException", message);
+}
+
+static const struct operation *find(struct str target)
+{
+	struct str prefix = STR(TARGET_PREFIX);
+	if (!str_starts(target, prefix)) {
+		return NULL;
+	}
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		if (str_eq(str_from(target, prefix.n), table[i].name)) {
+			return &table[i];
+		}
+	}
+	return NULL;
+}
+
+static void tell(const struct operation *operation, const struct call *call, int rc)
+{
+	const char *name = json_string_value(json_object_get(call->request, "instanceName"));
+	if (operation->write) {
+		LOG(LOG_INFO, "control", "change", LOG_STR("operation", operation->name),
+			LOG_STR("instance", str_of(name)), LOG_TEXT("result", result_name(rc)));
+	}
+}
+
+static unsigned run(struct call *call, const struct operation *operation, struct buf *out)
+{
+	int rc = operation->run(call);
+	tell(operation, call, rc);
+	char *text = rc == 0 ? json_dumps(call->reply, JSON_COMPACT) : NULL;
+	if (!text) {
+		return fail(out, rc < 0 ? rc : -ENOMEM, &call->diag);
+	}
+	buf_add(out, str_of(text));
+	free(text);
+	return 200;
+}
+
+unsigned operations_call(
+	const struct operations *operations, struct str target, struct str body, struct buf *out)
+{
+	json_error_t error;
+	const struct operation *operation = find(target);
+	if (!operation) {
+		return add_failure(out, 404, "UnknownOperationException",
+			"this operation is not known here; see docs/control.md");
+	}
+	struct call call = {.operations = operations, .reply = json_object()};
+	json_t *request = json_loadb(body.p ? body.p : "", body.n, JSON_REJECT_DUPLICATES, &error);
+	unsigned status;
+	if (!json_is_object(request)) {
+		status = add_failure(
+			out, 400, "SerializationException", "the body is not a JSON object");
+	} else {
+		call.request = request;
+		status = run(&call, operation, out);
+	}
+	json_decref(request);
+	json_decref(call.reply);
+	return status;
+}

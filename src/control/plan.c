@@ -1,0 +1,266 @@
+#include "control/plan.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "metadata/role.h"
+#include "platform/file.h"
+
+#define ROLE_FILE_BYTES ((size_t)65536)
+
+static void change_done(struct change *change)
+{
+	free(change->name);
+	free(change->spec);
+	free(change->file_spec);
+	instance_free(change->instance);
+}
+
+void plan_done(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		change_done(&plan->v[i]);
+	}
+	free(plan->v);
+	*plan = PLAN_EMPTY;
+}
+
+static struct change *add(struct plan *plan)
+{
+	if (plan->n == plan->cap) {
+		size_t cap = plan->cap ? plan->cap * 2 : 16;
+		struct change *v = realloc(plan->v, cap * sizeof *v);
+		if (!v) {
+			return NULL;
+		}
+		plan->v = v;
+		plan->cap = cap;
+	}
+	plan->v[plan->n] = (struct change){0};
+	return &plan->v[plan->n++];
+}
+
+/* --- roles ----------------------------------------------------------------------------------- */
+
+static int parse_role(const char *path, struct role_credentials **ret_role, struct diag *diag)
+{
+	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
+	int rc = file_read(path, ROLE_FILE_BYTES, &text, diag);
+	if (rc == 0) {
+		rc = role_parse(buf_str(&text), ret_role, diag);
+		if (rc < 0) {
+			rc = diag_prefix(diag, rc, "%s", path);
+		}
+	}
+	if (text.p) {
+		crypto_wipe(text.p, text.n);
+	}
+	return rc;
+}
+
+/* The same with the file's name and version written down. Takes the role. */
+static struct role_credentials *stamped(
+	struct role_credentials *role, struct str file, uint64_t stamp)
+{
+	struct role_credentials with = role ? *role : (struct role_credentials){.failed = true};
+	with.file = file;
+	with.stamp = stamp;
+	struct role_credentials *copy = role_clone(&with);
+	role_free(role);
+	return copy;
+}
+
+struct role_credentials *plan_read_role(struct str file, struct str instance_name)
+{
+	char path[PATH_MAX];
+	struct diag diag = {{0}};
+	struct role_credentials *role = NULL;
+	if (file.n >= sizeof path) {
+		return stamped(NULL, file, 0);
+	}
+	memcpy(path, file.p, file.n);
+	path[file.n] = '\0';
+	/* Taken before reading: a write in between is seen at the next look. */
+	uint64_t stamp = file_stamp(path);
+	if (parse_role(path, &role, &diag) < 0) {
+		LOG(LOG_WARN, "control", "the credentials of a role can't be read",
+			LOG_STR("instance", instance_name), LOG_TEXT("error", diag.text));
+	}
+	return stamped(role, file, stamp);
+}
+
+int plan_role(const json_t *spec, struct role_credentials **ret_role)
+{
+	const json_t *file = json_object_get(
+		json_object_get(json_object_get(spec, "role"), "credentials"), "file");
+	*ret_role = NULL;
+	if (json_is_string(file)) {
+		*ret_role = plan_read_role(str_of(json_string_value(file)),
+			str_of(json_string_value(json_object_get(spec, "name"))));
+		return *ret_role ? 0 : -ENOMEM;
+	}
+	return 0;
+}
+
+/* --- planning -------------------------------------------------------------------------------- */
+
+int plan_put(struct plan *plan, const json_t *spec, struct str file_spec,
+	const struct instance_record *record, const struct site *site, struct diag *diag)
+{
+	struct role_credentials *role;
+	struct change *change = add(plan);
+	if (!change || plan_role(spec, &role) < 0) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	change->record = *record;
+	TRY(instance_new(spec, record, site, role, &change->instance, diag));
+	change->name = str_dup(change->instance->name);
+	change->spec = str_dup(change->instance->spec);
+	change->file_spec = file_spec.p ? str_dup(file_spec) : NULL;
+	if (!change->name || !change->spec || (file_spec.p && !change->file_spec)) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+int plan_delete(struct plan *plan, struct str name)
+{
+	struct change *change = add(plan);
+	if (change) {
+		change->name = str_dup(name);
+	}
+	return change && change->name ? 0 : -ENOMEM;
+}
+
+/* --- checking -------------------------------------------------------------------------------- */
+
+struct gathering {
+	struct instance **v;
+	size_t n;
+	const json_t *changed; /* names as keys */
+};
+
+static int gather(void *ctx, struct entry *entry)
+{
+	struct gathering *all = ctx;
+	/* Under the registrar's lock the snapshot stays; nobody changes it through this pointer. */
+	struct instance *instance = (struct instance *)(uintptr_t)entry_instance(entry);
+	if (!json_object_getn(all->changed, instance->name.p, instance->name.n)) {
+		all->v[all->n++] = instance;
+	}
+	return 0;
+}
+
+/* What would be there after the change, checked as a whole. */
+static int check_all(const struct plan *plan, const struct registry *registry, struct diag *diag)
+{
+	int rc = -ENOMEM;
+	json_t *changed = json_object();
+	struct gathering all = {
+		.v = calloc(registry_count(registry) + plan->n, sizeof *all.v), .changed = changed};
+	for (size_t i = 0; i < plan->n && changed; i++) {
+		if (json_object_set_new(changed, plan->v[i].name, json_true()) < 0) {
+			goto out;
+		}
+	}
+	if (all.v && changed) {
+		(void)registry_each(registry, gather, &all); /* gather() never stops it */
+		for (size_t i = 0; i < plan->n; i++) {
+			if (plan->v[i].instance) {
+				all.v[all.n++] = plan->v[i].instance;
+			}
+		}
+		rc = registry_check(all.v, all.n, diag);
+	}
+out:
+	if (rc == -ENOMEM) {
+		(void)diag_set(diag, rc, "out of memory");
+	}
+	json_decref(changed);
+	free(all.v);
+	return rc;
+}
+
+/* One change is checked in the time of a look-up, however many instances there are. */
+static int check(const struct plan *plan, const struct registry *registry, struct diag *diag)
+{
+	if (plan->n != 1) {
+		return check_all(plan, registry, diag);
+	}
+	return plan->v[0].instance ? registry_can_put(registry, plan->v[0].instance, diag) : 0;
+}
+
+/* --- carrying out ---------------------------------------------------------------------------- */
+
+static struct str str_or_none(const char *text)
+{
+	return text ? str_of(text) : STR_EMPTY;
+}
+
+static int store_change(struct store *store, const struct change *change, struct diag *diag)
+{
+	if (!change->spec) {
+		return store->ops->instance_delete(store, str_of(change->name), diag);
+	}
+	struct store_instance row = {
+		.name = str_of(change->name),
+		.spec = str_of(change->spec),
+		.file_spec = str_or_none(change->file_spec),
+		.token_epoch = change->record.token_epoch,
+		.created_s = change->record.created_s,
+		.launched_s = change->record.launched_s,
+		.changed_s = change->record.changed_s,
+	};
+	return store->ops->instance_put(store, &row, diag);
+}
+
+static int store_all(const struct plan *plan, struct store *store, struct diag *diag)
+{
+	TRY(store->ops->begin(store, diag));
+	for (size_t i = 0; i < plan->n; i++) {
+		int rc = store_change(store, &plan->v[i], diag);
+		if (rc < 0) {
+			store->ops->rollback(store);
+			return rc;
+		}
+	}
+	return store->ops->commit(store, diag);
+}
+
+/*
+ * Instances may change places: those that go, and those that stand elsewhere afterwards, make room
+ * first. After the check only a lack of memory can stop this.
+ */
+static int publish(struct plan *plan, struct registry *registry, struct diag *diag)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		if (!plan->v[i].spec) {
+			(void)!registry_remove(registry, str_of(plan->v[i].name)); /* gone is gone */
+		} else if (plan->n > 1 && registry_can_put(registry, plan->v[i].instance, NULL) < 0) {
+			for (size_t k = 0; k < plan->n; k++) {
+				registry_detach(registry, str_of(plan->v[k].name));
+			}
+		}
+	}
+	for (size_t i = 0; i < plan->n; i++) {
+		struct instance *instance = plan->v[i].instance;
+		plan->v[i].instance = NULL;
+		if (instance) {
+			TRY(registry_put(registry, instance, diag));
+		}
+	}
+	return 0;
+}
+
+int plan_commit(
+	struct plan *plan, struct registry *registry, struct store *store, struct diag *diag)
+{
+	if (plan->n == 0) {
+		return 0;
+	}
+	TRY(check(plan, registry, diag));
+	TRY(store_all(plan, store, diag));
+	return publish(plan, registry, diag);
+}

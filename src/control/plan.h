@@ -1,0 +1,63 @@
+/*
+ * plan - changes of instances that are made together or not at all.
+ *
+ * Layer:   control
+ * Threads: one owner at a time, under the registrar's lock
+ * Memory:  heap; plan_done()
+ * Secrets: specifications may hold a role's key; they are freed, not wiped, by Jansson
+ * Limits:  none
+ * Spec:    docs/architecture.md#writes: build and check, store, publish
+ */
+#ifndef TELLTALE_CONTROL_PLAN_H
+#define TELLTALE_CONTROL_PLAN_H
+
+#include <jansson.h>
+
+#include "metadata/registry.h"
+#include "store/store.h"
+
+struct change {
+	char *name;
+	char *spec;                  /* JSON; NULL: the instance goes */
+	char *file_spec;             /* NULL: not from a file */
+	struct instance_record record;
+	struct instance *instance;   /* until published */
+};
+
+struct plan {
+	struct change *v;
+	size_t n;
+	size_t cap;
+};
+
+#define PLAN_EMPTY ((struct plan){0})
+
+void plan_done(struct plan *plan);
+
+/*
+ * An instance as it shall be. Reads the file of its role's credentials, if it has one.
+ * file_spec  borrowed; p NULL: not from a file.
+ * Returns 0, -ENOMEM, or what instance_new() says.
+ */
+MUST_CHECK int plan_put(struct plan *plan, const json_t *spec, struct str file_spec,
+	const struct instance_record *record, const struct site *site, struct diag *diag);
+
+MUST_CHECK int plan_delete(struct plan *plan, struct str name);
+
+/*
+ * Carry it out: check against what is there, one transaction in the store, publish.
+ * Returns 0, E_EXISTS, -ENOMEM, or the store's error; then nothing has changed.
+ */
+MUST_CHECK int plan_commit(struct plan *plan, struct registry *registry, struct store *store,
+	struct diag *diag);
+
+/*
+ * The credentials of a role that come from a file, or failed ones where the file can't be read.
+ * ret_role is NULL when the specification names no file. Returns 0 or -ENOMEM.
+ */
+MUST_CHECK int plan_role(const json_t *spec, struct role_credentials **ret_role);
+
+/* Read such a file again. NULL when out of memory. */
+struct role_credentials *plan_read_role(struct str file, struct str instance_name);
+
+#endif

@@ -1,0 +1,558 @@
+#include "control/registrar.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "config/spec.h"
+#include "control/plan.h"
+#include "control/view.h"
+#include "metadata/role.h"
+#include "platform/file.h"
+
+struct registrar {
+	struct registry *registry;
+	struct store *store;
+	const struct site *site;
+	int64_t (*now_s)(void);
+	pthread_mutex_t lock; /* protects store and registry against a second writer */
+	bool may_have_roles;  /* an instance may have credentials from a file; under the lock */
+};
+
+struct registrar *registrar_new(struct registry *registry, struct store *store,
+	const struct site *site, int64_t (*now_s)(void))
+{
+	struct registrar *registrar = calloc(1, sizeof *registrar);
+	if (registrar) {
+		*registrar = (struct registrar){
+			.registry = registry, .store = store, .site = site, .now_s = now_s};
+		pthread_mutex_init(&registrar->lock, NULL);
+	}
+	return registrar;
+}
+
+void registrar_free(struct registrar *registrar)
+{
+	if (registrar) {
+		pthread_mutex_destroy(&registrar->lock);
+		free(registrar);
+	}
+}
+
+static int commit(struct registrar *registrar, struct plan *plan, struct diag *diag)
+{
+	registrar->may_have_roles = true;
+	int rc = plan_commit(plan, registrar->registry, registrar->store, diag);
+	(void)registry_reclaim(registrar->registry); /* what still waits is freed later */
+	return rc;
+}
+
+static void on_json(json_t **value)
+{
+	json_decref(*value);
+}
+
+/* --- rows ------------------------------------------------------------------------------------ */
+
+/* A row of the store that outlives the callback. */
+struct row {
+	json_t *spec;
+	char *file_spec;
+	struct instance_record record;
+};
+
+static void row_done(struct row *row)
+{
+	json_decref(row->spec);
+	free(row->file_spec);
+}
+
+static struct instance_record record_of(const struct store_instance *from)
+{
+	return (struct instance_record){
+		.token_epoch = from->token_epoch,
+		.created_s = from->created_s,
+		.launched_s = from->launched_s,
+		.changed_s = from->changed_s,
+	};
+}
+
+static json_t *parse(struct str text)
+{
+	return json_loadb(text.p ? text.p : "", text.n, 0, NULL);
+}
+
+static int keep_row(void *ctx, const struct store_instance *from)
+{
+	struct row *row = ctx;
+	row->spec = parse(from->spec);
+	row->file_spec = from->file_spec.p ? str_dup(from->file_spec) : NULL;
+	row->record = record_of(from);
+	return row->spec && (row->file_spec || !from->file_spec.p) ? 0 : E_DAMAGED;
+}
+
+static int get_row(
+	struct registrar *registrar, struct str name, struct row *ret_row, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	*ret_row = (struct row){0};
+	int rc = store->ops->instance_get(store, name, keep_row, ret_row, diag);
+	if (rc == E_NOTFOUND) {
+		return diag_set(diag, rc, "there is no instance '%.*s'", STR_FMT(name));
+	}
+	if (rc == E_DAMAGED) {
+		return diag_set(diag, rc, "what the store has of instance '%.*s' is damaged",
+			STR_FMT(name));
+	}
+	return rc;
+}
+
+static int new_record(int64_t now_s, struct instance_record *ret_record)
+{
+	/*
+	 * Random, so that the tokens of an instance that was deleted are not those of a new one
+	 * that has its name.
+	 */
+	uint32_t epoch;
+	TRY(crypto_random(&epoch, sizeof epoch));
+	*ret_record = (struct instance_record){
+		.token_epoch = epoch, .created_s = now_s, .launched_s = now_s, .changed_s = now_s};
+	return 0;
+}
+
+/* A start after a stop is a launch. */
+static void note_change(struct instance_record *record, const json_t *before, const json_t *after,
+	int64_t now_s)
+{
+	const char *was = json_string_value(json_object_get(before, "state"));
+	const char *is = json_string_value(json_object_get(after, "state"));
+	record->changed_s = now_s;
+	if (was && strcmp(was, "stopped") == 0 && !(is && strcmp(is, "stopped") == 0)) {
+		record->launched_s = now_s;
+	}
+}
+
+/* --- loading --------------------------------------------------------------------------------- */
+
+struct loading {
+	struct registrar *registrar;
+	struct diag *diag;
+	int rc;
+};
+
+static int load_row(void *ctx, const struct store_instance *row)
+{
+	struct loading *loading = ctx;
+	struct registrar *registrar = loading->registrar;
+	struct instance_record record = record_of(row);
+	struct instance *instance = NULL;
+	struct role_credentials *role = NULL;
+	CLEANUP(on_json) json_t *spec = parse(row->spec);
+	int rc = spec ? plan_role(spec, &role) : diag_set(loading->diag, E_DAMAGED, "not JSON");
+	if (rc == 0) {
+		rc = instance_new(
+			spec, &record, registrar->site, role, &instance, loading->diag);
+	}
+	if (rc == 0) {
+		rc = registry_put(registrar->registry, instance, loading->diag);
+	}
+	if (rc < 0) {
+		loading->rc = diag_prefix(loading->diag, rc == -ENOMEM ? rc : E_DAMAGED,
+			"the store's instance '%.*s'", STR_FMT(row->name));
+	}
+	return loading->rc;
+}
+
+int registrar_load(struct registrar *registrar, struct diag *diag)
+{
+	struct loading loading = {.registrar = registrar, .diag = diag};
+	pthread_mutex_lock(&registrar->lock);
+	registrar->may_have_roles = true;
+	int rc = registrar->store->ops->instance_each(registrar->store, load_row, &loading, diag);
+	pthread_mutex_unlock(&registrar->lock);
+	return loading.rc < 0 ? loading.rc : rc;
+}
+
+/* --- files ----------------------------------------------------------------------------------- */
+
+struct applying {
+	struct registrar *registrar;
+	struct plan plan;
+	json_t *wished; /* name: specification, those not yet seen in the store */
+	int64_t now_s;
+	struct diag *diag;
+	int rc;
+};
+
+static char *dump(const json_t *spec)
+{
+	return json_dumps(spec, JSON_COMPACT);
+}
+
+/* A file's instance that the store has: merge what the file has changed. */
+static int apply_known(
+	struct applying *apply, const struct store_instance *row, const json_t *now, char *text)
+{
+	CLEANUP(on_json) json_t *before = row->file_spec.p ? parse(row->file_spec) : NULL;
+	CLEANUP(on_json) json_t *effective = parse(row->spec);
+	CLEANUP(on_json) json_t *old = effective ? json_deep_copy(effective) : NULL;
+	struct instance_record record = record_of(row);
+	bool changed = false;
+	if (!old || (row->file_spec.p && !before)) {
+		return diag_set(apply->diag, E_DAMAGED,
+			"what the store has of instance '%.*s' is damaged", STR_FMT(row->name));
+	}
+	TRY(spec_merge(effective, before, now, &changed));
+	if (changed) {
+		note_change(&record, old, effective, apply->now_s);
+	}
+	return plan_put(&apply->plan, effective, str_of(text), &record, apply->registrar->site,
+		apply->diag);
+}
+
+static int apply_row(void *ctx, const struct store_instance *row)
+{
+	struct applying *apply = ctx;
+	json_t *now = json_object_getn(apply->wished, row->name.p, row->name.n);
+	if (!now) {
+		/* It left the files; one that never was in them stays. */
+		apply->rc = row->file_spec.p ? plan_delete(&apply->plan, row->name) : 0;
+		return apply->rc;
+	}
+	char *text = dump(now);
+	if (!text) {
+		apply->rc = -ENOMEM;
+	} else if (!row->file_spec.p || !str_eq(row->file_spec, str_of(text))) {
+		apply->rc = apply_known(apply, row, now, text);
+	}
+	free(text);
+	json_object_deln(apply->wished, row->name.p, row->name.n);
+	return apply->rc;
+}
+
+static int apply_new(struct applying *apply)
+{
+	const char *name;
+	json_t *spec;
+	json_object_foreach(apply->wished, name, spec) {
+		struct instance_record record;
+		TRY(new_record(apply->now_s, &record));
+		char *text = dump(spec);
+		int rc = text ? plan_put(&apply->plan, spec, str_of(text), &record,
+					apply->registrar->site, apply->diag)
+			      : -ENOMEM;
+		free(text);
+		TRY(rc);
+	}
+	return 0;
+}
+
+static int by_name(const json_t *specs, json_t **ret_map)
+{
+	json_t *map = json_object();
+	for (size_t i = 0; i < json_array_size(specs); i++) {
+		json_t *spec = json_array_get(specs, i);
+		const char *name = json_string_value(json_object_get(spec, "name"));
+		if (!map || json_object_set(map, name, spec) < 0) {
+			json_decref(map);
+			return -ENOMEM;
+		}
+	}
+	*ret_map = map;
+	return map ? 0 : -ENOMEM;
+}
+
+int registrar_apply_files(struct registrar *registrar, const json_t *specs, size_t *ret_changed,
+	struct diag *diag)
+{
+	struct applying apply = {
+		.registrar = registrar, .now_s = registrar->now_s(), .diag = diag};
+	(void)diag_set(diag, 0, "out of memory"); /* until somebody knows better */
+	TRY(by_name(specs, &apply.wished));
+	pthread_mutex_lock(&registrar->lock);
+	int rc = registrar->store->ops->instance_each(registrar->store, apply_row, &apply, diag);
+	if (rc == 0) {
+		rc = apply.rc;
+	}
+	if (rc == 0) {
+		rc = apply_new(&apply);
+	}
+	if (rc == 0) {
+		rc = commit(registrar, &apply.plan, diag);
+	}
+	if (rc == 0) {
+		*ret_changed = apply.plan.n;
+	}
+	pthread_mutex_unlock(&registrar->lock);
+	plan_done(&apply.plan);
+	json_decref(apply.wished);
+	return rc;
+}
+
+/* --- single changes -------------------------------------------------------------------------- */
+
+/* Plan one instance's new specification; what it was before decides over its record. */
+static int plan_spec(
+	struct registrar *registrar, struct plan *plan, const json_t *spec, struct diag *diag)
+{
+	struct str name = str_of(json_string_value(json_object_get(spec, "name")));
+	struct row before;
+	struct instance_record record;
+	int rc = get_row(registrar, name, &before, diag);
+	if (rc < 0 && rc != E_NOTFOUND) {
+		row_done(&before);
+		return rc;
+	}
+	if (rc == E_NOTFOUND) {
+		rc = new_record(registrar->now_s(), &record);
+	} else {
+		record = before.record;
+		note_change(&record, before.spec, spec, registrar->now_s());
+		rc = 0;
+	}
+	if (rc == 0) {
+		struct str file_spec = before.file_spec ? str_of(before.file_spec) : STR_EMPTY;
+		rc = plan_put(plan, spec, file_spec, &record, registrar->site, diag);
+	}
+	row_done(&before);
+	return rc;
+}
+
+int registrar_put(struct registrar *registrar, const json_t *specs, struct diag *diag)
+{
+	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
+	int rc = 0;
+	pthread_mutex_lock(&registrar->lock);
+	for (size_t i = 0; rc == 0 && i < json_array_size(specs); i++) {
+		rc = plan_spec(registrar, &plan, json_array_get(specs, i), diag);
+	}
+	if (rc == 0) {
+		rc = commit(registrar, &plan, diag);
+	}
+	pthread_mutex_unlock(&registrar->lock);
+	return rc;
+}
+
+int registrar_delete(struct registrar *registrar, struct str name, struct diag *diag)
+{
+	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
+	pthread_mutex_lock(&registrar->lock);
+	int rc = registry_find(registrar->registry, name)
+		? plan_delete(&plan, name)
+		: diag_set(diag, E_NOTFOUND, "there is no instance '%.*s'", STR_FMT(name));
+	if (rc == 0) {
+		rc = commit(registrar, &plan, diag);
+	}
+	pthread_mutex_unlock(&registrar->lock);
+	return rc;
+}
+
+/* Change a row by a function and commit it. */
+static int change_row(struct registrar *registrar, struct str name,
+	int (*change)(struct row *row, const json_t *ctx, struct diag *diag), const json_t *ctx,
+	struct diag *diag)
+{
+	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
+	struct row row;
+	pthread_mutex_lock(&registrar->lock);
+	int rc = get_row(registrar, name, &row, diag);
+	if (rc == 0) {
+		rc = change(&row, ctx, diag);
+	}
+	if (rc == 0) {
+		struct str file_spec = row.file_spec ? str_of(row.file_spec) : STR_EMPTY;
+		rc = plan_put(&plan, row.spec, file_spec, &row.record, registrar->site, diag);
+	}
+	if (rc == 0) {
+		rc = commit(registrar, &plan, diag);
+	}
+	pthread_mutex_unlock(&registrar->lock);
+	row_done(&row);
+	return rc;
+}
+
+static int raise_epoch(struct row *row, const json_t *ctx, struct diag *diag)
+{
+	(void)ctx;
+	(void)diag;
+	row->record.token_epoch++;
+	return 0;
+}
+
+int registrar_revoke(struct registrar *registrar, struct str name, struct diag *diag)
+{
+	return change_row(registrar, name, raise_epoch, NULL, diag);
+}
+
+static int set_options(struct row *row, const json_t *changes, struct diag *diag)
+{
+	struct metadata_options probe = options_default;
+	json_t *options = json_object_get(row->spec, "metadataOptions");
+	TRY(options_apply(&probe, changes, diag));
+	if (!options) {
+		options = json_object();
+		if (json_object_set_new(row->spec, "metadataOptions", options) < 0) {
+			return diag_set(diag, -ENOMEM, "out of memory");
+		}
+	}
+	/* Jansson takes a non-const object but does not change it. */
+	if (json_object_update(options, (json_t *)(uintptr_t)changes) < 0) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+int registrar_options(struct registrar *registrar, struct str name, const json_t *changes,
+	struct diag *diag)
+{
+	return change_row(registrar, name, set_options, changes, diag);
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+int registrar_show(
+	struct registrar *registrar, struct str name, json_t **ret_view, struct diag *diag)
+{
+	pthread_mutex_lock(&registrar->lock);
+	const struct entry *entry = registry_find(registrar->registry, name);
+	json_t *view = entry ? view_instance(registrar->registry, entry) : NULL;
+	pthread_mutex_unlock(&registrar->lock);
+	if (!entry) {
+		return diag_set(diag, E_NOTFOUND, "there is no instance '%.*s'", STR_FMT(name));
+	}
+	if (!view) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	*ret_view = view;
+	return 0;
+}
+
+struct listing {
+	const struct entry **v;
+	size_t n;
+};
+
+static int list_entry(void *ctx, struct entry *entry)
+{
+	struct listing *listing = ctx;
+	listing->v[listing->n++] = entry;
+	return 0;
+}
+
+static int order_by_name(const void *a, const void *b)
+{
+	const struct entry *const *left = a, *const *right = b;
+	return str_cmp(entry_instance(*left)->name, entry_instance(*right)->name);
+}
+
+static json_t *list_views(const struct registry *registry)
+{
+	struct listing listing = {calloc(registry_count(registry) + 1, sizeof *listing.v), 0};
+	json_t *views = listing.v ? json_array() : NULL;
+	if (views) {
+		(void)registry_each(registry, list_entry, &listing); /* never stopped */
+		qsort(listing.v, listing.n, sizeof *listing.v, order_by_name);
+	}
+	for (size_t i = 0; views && i < listing.n; i++) {
+		if (json_array_append_new(views, view_instance(registry, listing.v[i])) < 0) {
+			json_decref(views);
+			views = NULL;
+		}
+	}
+	free(listing.v);
+	return views;
+}
+
+int registrar_list(struct registrar *registrar, json_t **ret_views, struct diag *diag)
+{
+	pthread_mutex_lock(&registrar->lock);
+	json_t *views = list_views(registrar->registry);
+	pthread_mutex_unlock(&registrar->lock);
+	if (!views) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	*ret_views = views;
+	return 0;
+}
+
+void registrar_run(struct registrar *registrar, void (*run)(void *ctx), void *ctx)
+{
+	pthread_mutex_lock(&registrar->lock);
+	run(ctx);
+	pthread_mutex_unlock(&registrar->lock);
+}
+
+void registrar_reclaim(struct registrar *registrar)
+{
+	pthread_mutex_lock(&registrar->lock);
+	(void)registry_reclaim(registrar->registry); /* what still waits is freed later */
+	pthread_mutex_unlock(&registrar->lock);
+}
+
+/* --- roles from files ------------------------------------------------------------------------ */
+
+struct refreshing {
+	struct registrar *registrar;
+	struct instance **fresh;
+	size_t n;
+	size_t cap;
+	bool any; /* there are such instances at all */
+};
+
+static bool has_changed(const struct role_credentials *role)
+{
+	char *path = str_dup(role->file);
+	bool changed = path && file_stamp(path) != role->stamp;
+	free(path);
+	return changed;
+}
+
+/*
+ * A new snapshot with the file's new content. A file that is gone or wrong leaves the credentials
+ * that were read last in force.
+ */
+static int refresh(void *ctx, struct entry *entry)
+{
+	struct refreshing *refreshing = ctx;
+	const struct instance *old = entry_instance(entry);
+	refreshing->any |= old->role != NULL;
+	if (!old->role || !has_changed(old->role)) {
+		return 0;
+	}
+	struct role_credentials *role = plan_read_role(old->role->file, old->name);
+	if (role && role->failed) {
+		struct role_credentials keep = *old->role;
+		keep.stamp = role->stamp;
+		role_free(role);
+		role = role_clone(&keep);
+	}
+	CLEANUP(on_json) json_t *spec = instance_spec(old);
+	struct instance *instance = NULL;
+	if (!role || !spec || refreshing->n == refreshing->cap) {
+		role_free(role);
+		return 0; /* the next look tries again */
+	}
+	if (instance_new(spec, &old->record, old->site, role, &instance, NULL) == 0) {
+		refreshing->fresh[refreshing->n++] = instance;
+	}
+	return 0;
+}
+
+size_t registrar_refresh_roles(struct registrar *registrar)
+{
+	struct instance *fresh[64];
+	struct refreshing refreshing = {
+		.registrar = registrar, .fresh = fresh, .cap = sizeof fresh / sizeof fresh[0]};
+	pthread_mutex_lock(&registrar->lock);
+	if (registrar->may_have_roles) {
+		(void)registry_each(registrar->registry, refresh, &refreshing); /* never stopped */
+		registrar->may_have_roles = refreshing.any;
+	}
+	for (size_t i = 0; i < refreshing.n; i++) {
+		(void)!registry_put(registrar->registry, fresh[i], NULL); /* same place: no conflict */
+	}
+	(void)registry_reclaim(registrar->registry); /* what still waits is freed later */
+	pthread_mutex_unlock(&registrar->lock);
+	return refreshing.n;
+}

@@ -1,0 +1,40 @@
+#include "daemon/banner.h"
+
+#include <stdio.h>
+
+#include "platform/listen.h"
+#include "version.h"
+
+void banner_print(const struct config *config, const struct config_flags *flags)
+{
+	char first[LISTEN_TEXT_BYTES], control[LISTEN_TEXT_BYTES];
+	const json_t *sample = json_array_get(config->instances, 0);
+	const char *name = json_string_value(json_object_get(sample, "name"));
+	if (flags->file || flags->n_instances || !name || config->n_listen == 0) {
+		return;
+	}
+	listen_format(&config->listen[0].address, config->listen[0].port, first);
+	listen_format(&config->control.address, config->control.port, control);
+	(void)printf("telltale " TELLTALE_VERSION " serves the sample instance %s on", name);
+	for (size_t i = 0; i < config->n_listen; i++) {
+		char text[LISTEN_TEXT_BYTES];
+		listen_format(&config->listen[i].address, config->listen[i].port, text);
+		(void)printf("%s http://%s", i ? " and" : "", text);
+	}
+	(void)printf("\n\n"
+		     "Ask it, the old way and with a session token:\n\n"
+		     "  curl http://%s/latest/meta-data/instance-id\n\n"
+		     "  TOKEN=$(curl -sX PUT http://%s/latest/api/token \\\n"
+		     "    -H 'X-aws-ec2-metadata-token-ttl-seconds: 21600')\n"
+		     "  curl -H \"X-aws-ec2-metadata-token: $TOKEN\" "
+		     "http://%s/latest/meta-data/\n\n",
+		first, first, first);
+	(void)printf("Point the AWS CLI and SDKs at it:\n\n"
+		     "  export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://%s/\n\n"
+		     "Require tokens, while it runs, and see who still comes without:\n\n"
+		     "  telltale options %s --http-tokens required\n"
+		     "  curl -s http://%s/metrics | grep no_token\n\n"
+		     "Stop it with Ctrl-C.\n",
+		first, name, control);
+	(void)fflush(stdout); /* stdout is no place to report its own failure */
+}

@@ -1,0 +1,19 @@
+/*
+ * banner - what to paste, for whoever started the sample instance in a terminal.
+ *
+ * Layer:   daemon
+ * Threads: main thread
+ * Memory:  none
+ * Secrets: none
+ * Limits:  none
+ * Spec:    none
+ */
+#ifndef TELLTALE_DAEMON_BANNER_H
+#define TELLTALE_DAEMON_BANNER_H
+
+#include "config/config.h"
+
+/* Lines on stdout when the sample instance is served; nothing otherwise. */
+void banner_print(const struct config *config, const struct config_flags *flags);
+
+#endif

@@ -1,0 +1,233 @@
+#include "daemon/control_plane.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "platform/listen.h"
+
+#define SOCKET_MODE        0600
+#define HEAD_BYTES         16384
+#define TARGET_BYTES       8192
+#define HEADER_TIMEOUT_MS  10000
+#define IDLE_TIMEOUT_MS    60000
+#define REQUEST_TIMEOUT_MS 60000
+
+/* The listeners' indexes. */
+enum { BY_SOCKET, BY_ADDRESS, LISTENERS };
+
+struct control_plane {
+	struct control_plane_config config;
+	char *socket;
+	struct http_worker *http;
+	pthread_t thread;
+	bool started;
+	unsigned connections;
+};
+
+static const struct str text_plain = STR_INIT("text/plain; charset=utf-8");
+static const struct str text_metrics = STR_INIT("text/plain; version=0.0.4; charset=utf-8");
+static const struct str amz_json = STR_INIT("application/x-amz-json-1.1");
+
+/* --- requests -------------------------------------------------------------------------------- */
+
+struct scrape {
+	struct metrics metrics;
+	struct buf *out;
+};
+
+static void render(void *ctx)
+{
+	struct scrape *scrape = ctx;
+	metrics_render(&scrape->metrics, scrape->out);
+}
+
+static void on_metrics(
+	struct control_plane *plane, const struct http1_req *req, struct http_resp *resp)
+{
+	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
+	struct scrape scrape = {.out = &text};
+	plane->config.metrics(plane->config.ctx, &scrape.metrics);
+	registrar_run(plane->config.operations.registrar, render, &scrape);
+	bool ok = buf_status(&text) == 0;
+	http1_reply(resp->out, ok ? 200 : 503, text_metrics, ok ? buf_str(&text) : STR_EMPTY,
+		resp->close, req->method == HTTP1_HEAD);
+}
+
+static void say(const struct http1_req *req, struct http_resp *resp, unsigned status,
+	struct str text)
+{
+	http1_reply(resp->out, status, text_plain, text, resp->close, req->method == HTTP1_HEAD);
+}
+
+static void on_read(struct control_plane *plane, struct str path, const struct http1_req *req,
+	struct http_resp *resp)
+{
+	if (str_eq(path, STR("/metrics"))) {
+		on_metrics(plane, req, resp);
+	} else if (str_eq(path, STR("/healthz"))) {
+		say(req, resp, 200, STR("ok\n"));
+	} else if (str_eq(path, STR("/readyz"))) {
+		bool ready = plane->config.ready(plane->config.ctx);
+		say(req, resp, ready ? 200 : 503, ready ? STR("ok\n") : STR("not ready\n"));
+	} else {
+		say(req, resp, 404, STR("There is /metrics, /healthz and /readyz.\n"));
+	}
+}
+
+/* Operations come by the socket, whose file mode is the permission; by the address nobody is known. */
+static void on_operation(struct control_plane *plane, const struct http_peer *peer,
+	const struct http1_req *req, struct http_resp *resp)
+{
+	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
+	unsigned status = 403;
+	if (peer->listener != BY_SOCKET) {
+		buf_add(&text, STR("{\"__type\":\"UnrecognizedClientException\",\"message\":"
+				   "\"No credentials are configured for the control address. "
+				   "Use the control socket.\"}"));
+	} else {
+		status = operations_call(&plane->config.operations,
+			http1_field(req, STR("X-Amz-Target")), req->body, &text);
+	}
+	if (buf_status(&text) < 0) {
+		status = 503;
+		buf_reset(&text);
+	}
+	http1_reply(resp->out, status, amz_json, buf_str(&text), resp->close, false);
+}
+
+static void on_answer(void *ctx, struct http_peer *peer, const struct http1_req *req,
+	struct http_resp *resp)
+{
+	struct control_plane *plane = ctx;
+	struct str path = {req->target.p, str_find(req->target, '?')};
+	if (req->method == HTTP1_GET || req->method == HTTP1_HEAD) {
+		on_read(plane, path, req, resp);
+	} else if (req->method == HTTP1_POST && str_eq(path, STR("/"))) {
+		on_operation(plane, peer, req, resp);
+	} else {
+		say(req, resp, 405, STR("GET and HEAD, and POST to / for operations.\n"));
+	}
+}
+
+static void on_refuse(void *ctx, struct http_peer *peer, unsigned status, struct http_resp *resp)
+{
+	(void)ctx;
+	(void)peer;
+	http1_reply(resp->out, status, text_plain, STR_EMPTY, true, false);
+}
+
+static unsigned on_admit(void *ctx, struct http_peer *peer)
+{
+	struct control_plane *plane = ctx;
+	(void)peer;
+	if (plane->connections >= CONTROL_CONNECTIONS) {
+		return 503;
+	}
+	plane->connections++;
+	return 0;
+}
+
+static void on_leave(void *ctx, struct http_peer *peer)
+{
+	struct control_plane *plane = ctx;
+	(void)peer;
+	plane->connections--;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static void *run(void *ctx)
+{
+	struct control_plane *plane = ctx;
+	http_worker_run(plane->http);
+	return NULL;
+}
+
+static int open_listeners(
+	const struct control_plane *plane, int fds[LISTENERS], struct diag *diag)
+{
+	const struct config_control *control = &plane->config.settings->control;
+	struct listen_spec spec = {.address = control->address, .port = control->port};
+	int rc = fds[BY_SOCKET] = listen_unix(str_of(plane->socket), SOCKET_MODE, diag);
+	TRY(rc);
+	rc = listen_tcp(&spec, 1, &fds[BY_ADDRESS], diag);
+	if (rc < 0) {
+		close(fds[BY_SOCKET]);
+		unlink(plane->socket);
+	}
+	return rc;
+}
+
+static int start(struct control_plane *plane, struct diag *diag)
+{
+	int fds[LISTENERS];
+	struct http_worker_config http = {
+		.name = "control",
+		.id = plane->config.id,
+		.table = plane->config.table,
+		.limits = {.parse = {.head_bytes = HEAD_BYTES,
+				   .target_bytes = TARGET_BYTES,
+				   .fields = HTTP1_FIELDS_MAX,
+				   .body_bytes = CONTROL_BODY_BYTES},
+			.header_timeout_ms = HEADER_TIMEOUT_MS,
+			.idle_timeout_ms = IDLE_TIMEOUT_MS,
+			.request_timeout_ms = REQUEST_TIMEOUT_MS,
+			.park_timeout_ms = REQUEST_TIMEOUT_MS},
+		.handler = {.ctx = plane,
+			.admit = on_admit,
+			.leave = on_leave,
+			.answer = on_answer,
+			.refuse = on_refuse},
+		.listeners = fds,
+		.n_listeners = LISTENERS,
+	};
+	TRY(open_listeners(plane, fds, diag));
+	int rc = http_worker_new(&http, &plane->http);
+	if (rc < 0) {
+		close(fds[BY_SOCKET]);
+		close(fds[BY_ADDRESS]);
+	} else {
+		rc = -pthread_create(&plane->thread, NULL, run, plane);
+		plane->started = rc == 0;
+	}
+	return rc < 0 ? diag_set(diag, rc, "can't start: %s", result_name(rc)) : 0;
+}
+
+int control_plane_new(const struct control_plane_config *config, struct control_plane **ret_plane,
+	struct diag *diag)
+{
+	struct control_plane *plane = calloc(1, sizeof *plane);
+	if (plane) {
+		plane->config = *config;
+		plane->socket = str_dup(config->settings->control.socket);
+	}
+	if (!plane || !plane->socket) {
+		free(plane);
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	int rc = start(plane, diag);
+	if (rc < 0) {
+		control_plane_free(plane);
+		return rc;
+	}
+	*ret_plane = plane;
+	return 0;
+}
+
+void control_plane_free(struct control_plane *plane)
+{
+	if (!plane) {
+		return;
+	}
+	if (plane->started) {
+		http_worker_stop(plane->http);
+		pthread_join(plane->thread, NULL);
+		unlink(plane->socket);
+	}
+	http_worker_free(plane->http);
+	free(plane->socket);
+	free(plane);
+}

@@ -1,0 +1,311 @@
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/banner.h"
+#include "daemon/control_plane.h"
+#include "daemon/data_plane.h"
+#include "daemon/keys.h"
+#include "daemon/process.h"
+#include "platform/clock.h"
+#include "version.h"
+
+#define DRAIN_MS      5000
+#define DRAIN_LOOK_MS 10
+#define TICK_MS       1000
+#define CONTROL_ID    1
+#define FIRST_DATA_ID 2
+
+struct daemon {
+	const struct config_flags *flags;
+	struct config *first; /* what listeners and stores were made from; as long as the process */
+	struct config *config; /* in force; the same as first until a reload */
+	pthread_mutex_t config_lock; /* protects config, which the control thread reads */
+	struct site site;
+	struct store *store;
+	struct keys keys;
+	struct registry *registry;
+	struct registrar *registrar;
+	struct conn_table table;
+	struct control_plane *control;
+	struct data_plane *data;
+	_Atomic bool ready;
+	int64_t started_s;
+	int signal_fd;
+};
+
+/* --- what the control plane asks ------------------------------------------------------------- */
+
+static void on_metrics(void *ctx, struct metrics *ret_metrics)
+{
+	struct daemon *daemon = ctx;
+	*ret_metrics = (struct metrics){
+		.registry = daemon->registry,
+		.started_s = daemon->started_s,
+		.version = TELLTALE_VERSION,
+	};
+	pthread_mutex_lock(&daemon->config_lock);
+	ret_metrics->per_instance = daemon->config->metrics_per_instance;
+	pthread_mutex_unlock(&daemon->config_lock);
+	/* The data plane starts last; until then it has no numbers. */
+	if (atomic_load_explicit(&daemon->ready, memory_order_acquire)) {
+		ret_metrics->workers = data_plane_workers(daemon->data, &ret_metrics->n_workers);
+		ret_metrics->connections = data_plane_connections(daemon->data);
+	}
+}
+
+static bool on_ready(void *ctx)
+{
+	struct daemon *daemon = ctx;
+	return atomic_load_explicit(&daemon->ready, memory_order_acquire);
+}
+
+static json_t *on_settings(void *ctx)
+{
+	struct daemon *daemon = ctx;
+	pthread_mutex_lock(&daemon->config_lock);
+	json_t *settings = config_to_json(daemon->config);
+	pthread_mutex_unlock(&daemon->config_lock);
+	return settings;
+}
+
+/* --- starting -------------------------------------------------------------------------------- */
+
+static void set_log_level(const struct config *config)
+{
+	enum log_level level;
+	if (log_level_parse(config->log_level, &level) == 0) {
+		log_set_level(level);
+	}
+}
+
+static int apply_files(struct daemon *daemon, const struct config *config, struct diag *diag)
+{
+	size_t changed = 0;
+	TRY(registrar_apply_files(daemon->registrar, config->instances, &changed, diag));
+	LOG(LOG_INFO, "daemon", "instances", LOG_INT("changed", changed),
+		LOG_INT("total", registry_count(daemon->registry)));
+	return 0;
+}
+
+/* Store, keys, instances: all that is needed before somebody may ask. */
+static int load(struct daemon *daemon, unsigned workers, struct diag *diag)
+{
+	const struct config *config = daemon->config;
+	daemon->site = (struct site){config->region, config->account_id};
+	TRY(store_open(config->store, &daemon->store, diag));
+	TRY(keys_load(&daemon->keys, daemon->store, daemon->started_s, diag));
+	daemon->registry = registry_new(workers);
+	daemon->registrar = daemon->registry ? registrar_new(daemon->registry, daemon->store,
+							  &daemon->site, clock_wall_s)
+					     : NULL;
+	if (!daemon->registrar) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	TRY(registrar_load(daemon->registrar, diag));
+	return apply_files(daemon, config, diag);
+}
+
+static int start_control(struct daemon *daemon, struct diag *diag)
+{
+	struct control_plane_config config = {
+		.settings = daemon->first,
+		.table = &daemon->table,
+		.id = CONTROL_ID,
+		.operations = {.registrar = daemon->registrar,
+			.certificate = {(const char *)daemon->keys.certificate.p,
+				daemon->keys.certificate.n},
+			.settings = on_settings,
+			.ctx = daemon},
+		.metrics = on_metrics,
+		.ready = on_ready,
+		.ctx = daemon,
+	};
+	return control_plane_new(&config, &daemon->control, diag);
+}
+
+static int start_data(struct daemon *daemon, unsigned workers, struct diag *diag)
+{
+	struct data_plane_config config = {
+		.settings = daemon->first,
+		.workers = workers,
+		.registry = daemon->registry,
+		.table = &daemon->table,
+		.first_id = FIRST_DATA_ID,
+		.token_secrets = &daemon->keys.token_secret,
+		.n_token_secrets = 1,
+		.signing_key = daemon->keys.signer,
+	};
+	return data_plane_new(&config, &daemon->data, diag);
+}
+
+static unsigned worker_count(const struct config *config)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = config->workers ? config->workers : cores > 0 ? (unsigned)cores : 1;
+	return n < REGISTRY_WORKERS_MAX ? n : REGISTRY_WORKERS_MAX;
+}
+
+static int block_signals(struct daemon *daemon, struct diag *diag)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	/* Before any thread is started, so that all of them inherit it. */
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	daemon->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return daemon->signal_fd < 0 ? diag_set(diag, -errno, "can't watch signals: %s",
+					       result_name(-errno))
+				     : 0;
+}
+
+static int start(struct daemon *daemon, struct diag *diag)
+{
+	unsigned workers = worker_count(daemon->config);
+	size_t files;
+	TRY(block_signals(daemon, diag));
+	TRY(process_prepare(daemon->config, &files, diag));
+	if (conn_table_init(&daemon->table, files) < 0) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	TRY(load(daemon, workers, diag));
+	TRY(start_control(daemon, diag));
+	TRY(start_data(daemon, workers, diag));
+	atomic_store_explicit(&daemon->ready, true, memory_order_release);
+	LOG(LOG_INFO, "daemon", "ready", LOG_TEXT("version", TELLTALE_VERSION),
+		LOG_INT("workers", workers), LOG_INT("instances", registry_count(daemon->registry)));
+	return 0;
+}
+
+/* --- running --------------------------------------------------------------------------------- */
+
+static void swap_config(struct daemon *daemon, struct config *next)
+{
+	pthread_mutex_lock(&daemon->config_lock);
+	struct config *old = daemon->config;
+	daemon->config = next;
+	pthread_mutex_unlock(&daemon->config_lock);
+	if (old != daemon->first) {
+		config_free(old);
+	}
+}
+
+/* A bad file leaves everything as it is. */
+static void reload(struct daemon *daemon)
+{
+	struct diag diag = {{0}};
+	struct config *next = NULL;
+	int rc = config_new(daemon->flags, &next, &diag);
+	if (rc == 0) {
+		rc = apply_files(daemon, next, &diag);
+	}
+	if (rc < 0) {
+		LOG(LOG_ERROR, "daemon", "reload failed, nothing is changed",
+			LOG_TEXT("error", diag.text));
+		config_free(next);
+		return;
+	}
+	if (config_restart_needed(daemon->first, next, &diag)) {
+		LOG(LOG_WARN, "daemon", "some settings change only with a restart",
+			LOG_TEXT("settings", diag.text));
+	}
+	set_log_level(next);
+	data_plane_limit(daemon->data, &next->limits);
+	swap_config(daemon, next);
+	LOG(LOG_INFO, "daemon", "reloaded",
+		LOG_INT("instances", registry_count(daemon->registry)));
+}
+
+/* Handle what has come; returns false when it is time to end. */
+static bool take_signals(struct daemon *daemon)
+{
+	struct signalfd_siginfo info;
+	bool go_on = true;
+	while (read(daemon->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+		if (info.ssi_signo == SIGHUP) {
+			reload(daemon);
+		} else {
+			LOG(LOG_INFO, "daemon", "stopping",
+				LOG_TEXT("signal", strsignal((int)info.ssi_signo)));
+			go_on = false;
+		}
+	}
+	return go_on;
+}
+
+static void serve(struct daemon *daemon)
+{
+	struct pollfd wait = {.fd = daemon->signal_fd, .events = POLLIN};
+	for (;;) {
+		int n = poll(&wait, 1, TICK_MS);
+		if (n > 0 && !take_signals(daemon)) {
+			return;
+		}
+		(void)registrar_refresh_roles(daemon->registrar); /* it logs what went wrong */
+	}
+}
+
+/* Requests that are under way get their answers, for a while. */
+static void drain(struct daemon *daemon)
+{
+	atomic_store_explicit(&daemon->ready, false, memory_order_release);
+	data_plane_drain(daemon->data);
+	uint64_t until_ms = clock_mono_ms() + DRAIN_MS;
+	while (!data_plane_drained(daemon->data) && clock_mono_ms() < until_ms) {
+		(void)poll(NULL, 0, DRAIN_LOOK_MS); /* a pause */
+	}
+}
+
+static void stop(struct daemon *daemon)
+{
+	control_plane_free(daemon->control);
+	data_plane_free(daemon->data);
+	registrar_free(daemon->registrar);
+	registry_free(daemon->registry);
+	keys_done(&daemon->keys);
+	store_free(daemon->store);
+	conn_table_done(&daemon->table);
+	if (daemon->signal_fd >= 0) {
+		close(daemon->signal_fd);
+	}
+	if (daemon->config != daemon->first) {
+		config_free(daemon->config);
+	}
+	config_free(daemon->first);
+	pthread_mutex_destroy(&daemon->config_lock);
+}
+
+int daemon_run(const struct config_flags *flags)
+{
+	struct diag diag = {{0}};
+	struct daemon daemon = {
+		.flags = flags, .signal_fd = -1, .started_s = clock_wall_s()};
+	pthread_mutex_init(&daemon.config_lock, NULL);
+	int rc = config_new(flags, &daemon.first, &diag);
+	if (rc == 0) {
+		daemon.config = daemon.first;
+		set_log_level(daemon.config);
+		rc = start(&daemon, &diag);
+	}
+	if (rc < 0) {
+		(void)fprintf(stderr, "telltale: %s\n",
+			diag.text[0] ? diag.text : result_name(rc)); /* nowhere else to say it */
+	} else {
+		banner_print(daemon.config, flags);
+		serve(&daemon);
+		drain(&daemon);
+	}
+	stop(&daemon);
+	return rc < 0 ? 1 : 0;
+}

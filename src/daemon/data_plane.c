@@ -1,0 +1,559 @@
+#include "daemon/data_plane.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/timefmt.h"
+#include "daemon/signer.h"
+#include "platform/clock.h"
+#include "platform/listen.h"
+#include "platform/neighbour.h"
+
+#define NS_PER_S        INT64_C(1000000000)
+#define HEAD_BYTES      8192
+#define TARGET_BYTES    2048
+#define PARK_TIMEOUT_MS 5000
+
+/* Where a connection came in. Lifetime: process. */
+struct place {
+	struct str network;
+	struct str interface;
+	unsigned ifindex; /* 0: any */
+};
+
+/* One worker thread with all that is its own. Lifetime: process. */
+struct data_worker {
+	struct data_plane *plane;
+	struct http_worker *http;
+	pthread_t thread;
+	bool started;
+	_Atomic bool ended;
+	struct neighbour neighbour;
+	int64_t date_s;
+	char date[TIMEFMT_HTTP_BYTES];
+	char name[16];
+	struct service_worker service;
+};
+
+struct data_plane {
+	struct service service;
+	struct registry *registry;
+	struct signer *signer;
+	struct place *places;
+	size_t n_places;
+	struct data_worker **workers;
+	struct service_worker **service_workers;
+	unsigned n_workers;
+	_Atomic uint32_t connections_per_instance;
+	struct log_limit mismatch_log;
+};
+
+/* --- who calls ------------------------------------------------------------------------------- */
+
+/* Whether the caller's hardware address is the one that its instance must have. */
+static bool mac_matches(struct data_worker *worker, const struct instance *instance,
+	const struct http_peer *peer)
+{
+	uint8_t mac[6];
+	uint32_t held;
+	const struct place *place = &worker->plane->places[peer->listener];
+	if (!instance->has_mac) {
+		return true;
+	}
+	if (neighbour_mac(&worker->neighbour, &peer->addr, place->ifindex, mac) == 0 &&
+		memcmp(mac, instance->mac, sizeof mac) == 0) {
+		return true;
+	}
+	if (log_limit_pass(&worker->plane->mismatch_log, clock_wall_s(), &held)) {
+		char text[IPADDR_TEXT_BYTES];
+		ipaddr_format(&peer->addr, text);
+		LOG(LOG_WARN, "data", "a caller has an instance's address but not its MAC",
+			LOG_STR("instance", instance->name), LOG_TEXT("address", text),
+			LOG_INT("held", held));
+	}
+	return false;
+}
+
+static struct entry *identify(struct data_worker *worker, const struct http_peer *peer)
+{
+	const struct place *place = &worker->plane->places[peer->listener];
+	struct entry *entry = registry_lookup(
+		worker->plane->registry, place->network, place->interface, &peer->addr);
+	const struct instance *instance = entry ? entry_instance(entry) : NULL;
+	return instance && mac_matches(worker, instance, peer) ? entry : NULL;
+}
+
+/* Unknown callers together count as one. */
+static struct entry *holder(const struct data_plane *plane, const struct http_peer *peer)
+{
+	return peer->cookie ? peer->cookie : plane->service.nobody;
+}
+
+static unsigned on_admit(void *ctx, struct http_peer *peer)
+{
+	struct data_worker *worker = ctx;
+	struct data_plane *plane = worker->plane;
+	peer->generation = registry_generation(plane->registry);
+	peer->cookie = identify(worker, peer);
+	struct entry *entry = holder(plane, peer);
+	uint32_t cap =
+		atomic_load_explicit(&plane->connections_per_instance, memory_order_relaxed);
+	if (atomic_fetch_add_explicit(&entry->holds, 1, memory_order_relaxed) >= cap) {
+		atomic_fetch_sub_explicit(&entry->holds, 1, memory_order_release);
+		return 503;
+	}
+	return 0;
+}
+
+static void on_leave(void *ctx, struct http_peer *peer)
+{
+	struct data_worker *worker = ctx;
+	struct entry *entry = holder(worker->plane, peer);
+	/* The last touch: whoever frees the entry sees everything that was done before. */
+	atomic_fetch_sub_explicit(&entry->holds, 1, memory_order_release);
+}
+
+/*
+ * Addresses may have moved since the connection was admitted. A caller that was nobody and is an
+ * instance now becomes it; one that was an instance and is not any more, or is another, is cut off.
+ * Returns whether it may stay.
+ */
+static bool identify_again(struct data_worker *worker, struct http_peer *peer)
+{
+	struct data_plane *plane = worker->plane;
+	uint32_t generation = registry_generation(plane->registry);
+	if (peer->generation == generation) {
+		return true;
+	}
+	struct entry *now = identify(worker, peer);
+	if (peer->cookie && now != peer->cookie) {
+		return false;
+	}
+	if (now != peer->cookie) {
+		atomic_fetch_sub_explicit(
+			&holder(plane, peer)->holds, 1, memory_order_release);
+		peer->cookie = now;
+		atomic_fetch_add_explicit(&now->holds, 1, memory_order_relaxed);
+	}
+	peer->generation = generation;
+	return true;
+}
+
+/* --- requests -------------------------------------------------------------------------------- */
+
+/* The same field twice is fine when both say the same. */
+static bool take_once(struct str *slot, bool *has, struct str value)
+{
+	if (*has && !str_eq(*slot, value)) {
+		return false;
+	}
+	*slot = value;
+	*has = true;
+	return true;
+}
+
+/* The fields that matter, told apart by length first. Returns false for a contradiction. */
+static bool read_fields(const struct http1_req *req, struct service_request *request)
+{
+	for (unsigned i = 0; i < req->n_fields; i++) {
+		const struct http1_field *field = &req->fields[i];
+		switch (field->name.n) {
+		case 15:
+			request->forwarded |= str_eq_nocase(field->name, STR("X-Forwarded-For"));
+			break;
+		case 24:
+			if (str_eq_nocase(field->name, STR("X-aws-ec2-metadata-token")) &&
+				!take_once(&request->token, &request->has_token, field->value)) {
+				return false;
+			}
+			break;
+		case 36:
+			if (str_eq_nocase(
+				    field->name, STR("X-aws-ec2-metadata-token-ttl-seconds")) &&
+				!take_once(&request->ttl, &request->has_ttl, field->value)) {
+				return false;
+			}
+			break;
+		default:
+			break;
+		}
+	}
+	return true;
+}
+
+static enum service_method method_of(enum http1_method method)
+{
+	switch (method) {
+	case HTTP1_GET:
+		return SERVICE_GET;
+	case HTTP1_HEAD:
+		return SERVICE_HEAD;
+	case HTTP1_PUT:
+		return SERVICE_PUT;
+	case HTTP1_OPTIONS:
+		return SERVICE_OPTIONS;
+	case HTTP1_POST:
+	case HTTP1_DELETE:
+	case HTTP1_OTHER:
+		break;
+	}
+	return SERVICE_OTHER;
+}
+
+/* The Date field's value, made anew once a second. */
+static struct str date_of(struct data_worker *worker, int64_t now_s)
+{
+	if (worker->date_s != now_s) {
+		worker->date_s = now_s;
+		timefmt_http(now_s, worker->date);
+	}
+	return (struct str){worker->date, TIMEFMT_HTTP_CHARS};
+}
+
+static void on_refuse(void *ctx, struct http_peer *peer, unsigned status, struct http_resp *resp)
+{
+	struct data_worker *worker = ctx;
+	struct service_reply reply = {.status = (uint16_t)status,
+		.body = status == 400 ? SERVICE_PAGE : SERVICE_EMPTY};
+	service_count(&worker->service, peer->cookie, status);
+	resp->close = true;
+	service_render(&reply, date_of(worker, clock_wall_s()), true, resp->out);
+}
+
+static void on_answer(void *ctx, struct http_peer *peer, const struct http1_req *req,
+	struct http_resp *resp)
+{
+	struct data_worker *worker = ctx;
+	struct service_request request = {.method = method_of(req->method),
+		.target = req->target,
+		.ipv6 = peer->ipv6,
+		.now_ns = clock_wall_ns()};
+	struct service_reply reply;
+	struct entry *entry = peer->cookie;
+	if (!read_fields(req, &request)) {
+		on_refuse(ctx, peer, 400, resp);
+		return;
+	}
+	if (!identify_again(worker, peer)) {
+		entry = NULL;
+		resp->close = true;
+	} else {
+		entry = peer->cookie;
+	}
+	if (service_answer(&worker->plane->service, &worker->service, entry, &request, &reply) ==
+		E_AGAIN) {
+		resp->later = true;
+		return;
+	}
+	resp->hop_limit = reply.hop_limit;
+	service_render(
+		&reply, date_of(worker, request.now_ns / NS_PER_S), resp->close, resp->out);
+}
+
+static void on_turn(void *ctx)
+{
+	struct data_worker *worker = ctx;
+	registry_turn(worker->plane->registry, worker->service.index);
+}
+
+static void on_idle(void *ctx)
+{
+	struct data_worker *worker = ctx;
+	registry_idle(worker->plane->registry, worker->service.index);
+}
+
+/* --- the signer ------------------------------------------------------------------------------ */
+
+static void on_want_signature(void *ctx, struct entry *entry, struct str document)
+{
+	struct data_plane *plane = ctx;
+	signer_want(plane->signer, entry, document);
+}
+
+static void on_signed(void *ctx)
+{
+	struct data_plane *plane = ctx;
+	for (unsigned i = 0; i < plane->n_workers; i++) {
+		http_worker_wake(plane->workers[i]->http);
+	}
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static struct http_limits http_limits_of(const struct config_limits *limits)
+{
+	return (struct http_limits){
+		.parse = {.head_bytes = HEAD_BYTES,
+			.target_bytes = TARGET_BYTES,
+			.fields = HTTP1_FIELDS_MAX,
+			.body_bytes = 0},
+		.header_timeout_ms = limits->header_timeout_s * 1000,
+		.idle_timeout_ms = limits->idle_timeout_s * 1000,
+		.request_timeout_ms = limits->request_timeout_s * 1000,
+		.park_timeout_ms = PARK_TIMEOUT_MS,
+	};
+}
+
+static struct service_throttle throttle_of(const struct config_limits *limits)
+{
+	return (struct service_throttle){.per_second = limits->requests_per_second,
+		.burst = limits->burst ? limits->burst : limits->requests_per_second * 2};
+}
+
+static void *run(void *ctx)
+{
+	struct data_worker *worker = ctx;
+	http_worker_run(worker->http);
+	atomic_store_explicit(&worker->ended, true, memory_order_release);
+	return NULL;
+}
+
+static void worker_stop(struct data_worker *worker)
+{
+	if (worker->started) {
+		http_worker_stop(worker->http);
+		pthread_join(worker->thread, NULL);
+		worker->started = false;
+	}
+}
+
+static void worker_free(struct data_worker *worker)
+{
+	if (!worker) {
+		return;
+	}
+	http_worker_free(worker->http);
+	token_keys_done(&worker->service.keys);
+	neighbour_done(&worker->neighbour);
+	crypto_wipe(&worker->service, sizeof worker->service);
+	free(worker);
+}
+
+static int worker_new(struct data_plane *plane, const struct data_plane_config *config,
+	unsigned index, const int *listeners, struct data_worker **ret_worker)
+{
+	struct data_worker *worker = calloc(1, sizeof *worker);
+	if (!worker) {
+		return -ENOMEM;
+	}
+	worker->plane = plane;
+	worker->service.index = index;
+	service_limit(&worker->service, throttle_of(&config->settings->limits));
+	neighbour_init(&worker->neighbour);
+	(void)snprintf(worker->name, sizeof worker->name, "data-%u", index); /* fits */
+	struct http_worker_config http = {
+		.name = worker->name,
+		.id = (uint16_t)(config->first_id + index),
+		.table = config->table,
+		.limits = http_limits_of(&config->settings->limits),
+		.handler = {.ctx = worker,
+			.admit = on_admit,
+			.leave = on_leave,
+			.answer = on_answer,
+			.refuse = on_refuse,
+			.turn = on_turn,
+			.idle = on_idle},
+		.listeners = listeners,
+		.n_listeners = plane->n_places,
+	};
+	int rc = token_keys_init(
+		&worker->service.keys, config->token_secrets, config->n_token_secrets);
+	if (rc == 0) {
+		rc = http_worker_new(&http, &worker->http);
+	}
+	if (rc < 0) {
+		worker_free(worker);
+		return rc;
+	}
+	*ret_worker = worker;
+	return 0;
+}
+
+/* The settings live as long as the process's first configuration, so views of it stay good. */
+static int make_places(struct data_plane *plane, const struct config *settings)
+{
+	plane->places = calloc(settings->n_listen + 1, sizeof *plane->places);
+	if (!plane->places) {
+		return -ENOMEM;
+	}
+	plane->n_places = settings->n_listen;
+	for (size_t i = 0; i < settings->n_listen; i++) {
+		const struct config_listen *listen = &settings->listen[i];
+		plane->places[i].network = listen->network;
+		plane->places[i].interface = listen->interface;
+		if (listen->interface.n && listen->interface.n < IFNAMSIZ) {
+			char name[IFNAMSIZ] = {0};
+			memcpy(name, listen->interface.p, listen->interface.n);
+			plane->places[i].ifindex = if_nametoindex(name);
+		}
+	}
+	return 0;
+}
+
+/* fds[worker * n_places + place] */
+static int open_listeners(const struct data_plane *plane, const struct config *settings,
+	unsigned workers, int *fds, struct diag *diag)
+{
+	int *row = calloc(workers, sizeof *row);
+	int rc = row ? 0 : -ENOMEM;
+	for (size_t p = 0; rc == 0 && p < plane->n_places; p++) {
+		const struct config_listen *listen = &settings->listen[p];
+		struct listen_spec spec = {listen->address, listen->port, listen->interface};
+		rc = listen_tcp(&spec, workers, row, diag);
+		for (unsigned w = 0; rc == 0 && w < workers; w++) {
+			fds[w * plane->n_places + p] = row[w];
+		}
+	}
+	free(row);
+	return rc;
+}
+
+static int start_workers(struct data_plane *plane, const struct data_plane_config *config,
+	int *fds, struct diag *diag)
+{
+	TRY(open_listeners(plane, config->settings, config->workers, fds, diag));
+	for (unsigned i = 0; i < config->workers; i++) {
+		int *own = fds + i * plane->n_places;
+		int rc = worker_new(plane, config, i, own, &plane->workers[i]);
+		if (rc < 0) {
+			return diag_set(diag, rc, "can't make a worker: %s", result_name(rc));
+		}
+		for (size_t p = 0; p < plane->n_places; p++) {
+			own[p] = -1; /* the worker's now */
+		}
+		plane->service_workers[i] = &plane->workers[i]->service;
+		plane->n_workers++;
+	}
+	for (unsigned i = 0; i < plane->n_workers; i++) {
+		struct data_worker *worker = plane->workers[i];
+		int rc = -pthread_create(&worker->thread, NULL, run, worker);
+		if (rc < 0) {
+			return diag_set(diag, rc, "can't start a thread: %s", result_name(rc));
+		}
+		worker->started = true;
+	}
+	return 0;
+}
+
+static int fill(struct data_plane *plane, const struct data_plane_config *config, struct diag *diag)
+{
+	unsigned n = config->workers;
+	size_t n_fds = n * config->settings->n_listen;
+	plane->registry = config->registry;
+	plane->workers = calloc(n, sizeof(struct data_worker *));
+	plane->service_workers = calloc(n, sizeof(struct service_worker *));
+	plane->service = (struct service){.registry = config->registry,
+		.nobody = calloc(1, sizeof(struct entry) + n * sizeof(struct stats *)),
+		.want_signature = on_want_signature,
+		.ctx = plane};
+	int *fds = malloc((n_fds + 1) * sizeof *fds);
+	int rc = -ENOMEM;
+	if (fds && plane->workers && plane->service_workers && plane->service.nobody) {
+		for (size_t i = 0; i < n_fds; i++) {
+			fds[i] = -1;
+		}
+		rc = make_places(plane, config->settings);
+	}
+	if (rc == 0) {
+		rc = signer_new(config->registry, config->signing_key, on_signed, plane,
+			&plane->signer);
+	}
+	if (rc < 0) {
+		free(fds);
+		return diag_set(diag, rc, "can't start: %s", result_name(rc));
+	}
+	rc = start_workers(plane, config, fds, diag);
+	for (size_t i = 0; i < n_fds; i++) {
+		if (fds[i] >= 0) {
+			close(fds[i]);
+		}
+	}
+	free(fds);
+	return rc;
+}
+
+int data_plane_new(const struct data_plane_config *config, struct data_plane **ret_plane,
+	struct diag *diag)
+{
+	struct data_plane *plane = calloc(1, sizeof *plane);
+	if (!plane) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	atomic_store_explicit(&plane->connections_per_instance,
+		config->settings->limits.connections_per_instance, memory_order_relaxed);
+	int rc = fill(plane, config, diag);
+	if (rc < 0) {
+		data_plane_free(plane);
+		return rc;
+	}
+	*ret_plane = plane;
+	return 0;
+}
+
+void data_plane_free(struct data_plane *plane)
+{
+	if (!plane) {
+		return;
+	}
+	/* Workers ask the signer, and the signer wakes workers: threads first, then memory. */
+	for (unsigned i = 0; i < plane->n_workers; i++) {
+		worker_stop(plane->workers[i]);
+	}
+	signer_free(plane->signer);
+	for (unsigned i = 0; i < plane->n_workers; i++) {
+		worker_free(plane->workers[i]);
+	}
+	free(plane->service.nobody);
+	free(plane->places);
+	free(plane->workers);
+	free(plane->service_workers);
+	free(plane);
+}
+
+void data_plane_limit(struct data_plane *plane, const struct config_limits *limits)
+{
+	struct http_limits http = http_limits_of(limits);
+	atomic_store_explicit(&plane->connections_per_instance, limits->connections_per_instance,
+		memory_order_relaxed);
+	for (unsigned i = 0; i < plane->n_workers; i++) {
+		service_limit(&plane->workers[i]->service, throttle_of(limits));
+		http_worker_limit(plane->workers[i]->http, &http);
+	}
+}
+
+void data_plane_drain(struct data_plane *plane)
+{
+	for (unsigned i = 0; i < plane->n_workers; i++) {
+		http_worker_drain(plane->workers[i]->http);
+	}
+}
+
+bool data_plane_drained(const struct data_plane *plane)
+{
+	for (unsigned i = 0; i < plane->n_workers; i++) {
+		if (!atomic_load_explicit(&plane->workers[i]->ended, memory_order_acquire)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+struct service_worker *const *data_plane_workers(const struct data_plane *plane, size_t *ret_n)
+{
+	*ret_n = plane->n_workers;
+	return plane->service_workers;
+}
+
+uint64_t data_plane_connections(const struct data_plane *plane)
+{
+	uint64_t n = 0;
+	for (unsigned i = 0; i < plane->n_workers; i++) {
+		n += http_worker_connections(plane->workers[i]->http);
+	}
+	return n;
+}

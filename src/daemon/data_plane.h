@@ -1,0 +1,51 @@
+/*
+ * data_plane - the workers that answer guests.
+ *
+ * Layer:   daemon
+ * Threads: one a worker; the functions here are for the main thread
+ * Memory:  data_plane_new/free
+ * Secrets: token secrets, keyed into each worker's contexts
+ * Limits:  struct config_limits
+ * Spec:    docs/architecture.md#the-way-of-one-request
+ *
+ * This is where HTTP meets metadata: requests become service requests, callers become instances.
+ */
+#ifndef TELLTALE_DAEMON_DATA_PLANE_H
+#define TELLTALE_DAEMON_DATA_PLANE_H
+
+#include "config/config.h"
+#include "http/worker.h"
+#include "metadata/service.h"
+
+struct data_plane;
+
+struct data_plane_config {
+	const struct config *settings; /* listen and limits are copied */
+	unsigned workers;
+	struct registry *registry;
+	struct conn_table *table;
+	uint16_t first_id; /* of the workers in the table */
+	const struct secret *token_secrets; /* newest first */
+	size_t n_token_secrets;
+	struct crypto_signer *signing_key;
+};
+
+/* Opens the listeners and starts the threads. Returns 0 or an error with diag. */
+MUST_CHECK int data_plane_new(const struct data_plane_config *config,
+	struct data_plane **ret_plane, struct diag *diag);
+
+/* New limits for what comes from now on. */
+void data_plane_limit(struct data_plane *plane, const struct config_limits *limits);
+
+/* Listen no more and answer what has been asked; data_plane_drained() says when that is done. */
+void data_plane_drain(struct data_plane *plane);
+bool data_plane_drained(const struct data_plane *plane);
+
+/* Ends the threads, at once if need be. */
+void data_plane_free(struct data_plane *plane);
+
+/* For metrics: the workers' counters and the open connections. */
+struct service_worker *const *data_plane_workers(const struct data_plane *plane, size_t *ret_n);
+uint64_t data_plane_connections(const struct data_plane *plane);
+
+#endif

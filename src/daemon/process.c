@@ -1,0 +1,91 @@
+#include "daemon/process.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "platform/file.h"
+#include "platform/privileges.h"
+#include "version.h"
+
+#define FOLDER_MODE     0700
+#define FIRST_FREE_PORT 1024
+#define FILES_MAX       ((size_t)4 * 1024 * 1024)
+
+/* Capabilities for what is still to come: low ports, and sockets bound to a device. */
+static uint64_t still_needed(const struct config *config)
+{
+	uint64_t mask = 0;
+	for (size_t i = 0; i < config->n_listen; i++) {
+		if (config->listen[i].port < FIRST_FREE_PORT) {
+			mask |= PRIVILEGES_CAPABILITY(CAP_NET_BIND_SERVICE);
+		}
+		if (config->listen[i].interface.n) {
+			mask |= PRIVILEGES_CAPABILITY(CAP_NET_RAW);
+		}
+	}
+	if (config->control.port < FIRST_FREE_PORT) {
+		mask |= PRIVILEGES_CAPABILITY(CAP_NET_BIND_SERVICE);
+	}
+	return mask;
+}
+
+/* The folder that a file will be in, made if need be and owned by whoever writes there. */
+static int make_folder_for(
+	struct str file, const struct config *config, uid_t uid, gid_t gid, struct diag *diag)
+{
+	char path[PATH_MAX];
+	if (file.n >= sizeof path) {
+		return diag_set(diag, -ENAMETOOLONG, "%.*s: too long for a path", STR_FMT(file));
+	}
+	memcpy(path, file.p, file.n);
+	path[file.n] = '\0';
+	char *slash = strrchr(path, '/');
+	if (!slash || slash == path) {
+		return 0;
+	}
+	*slash = '\0';
+	if (access(path, F_OK) == 0) {
+		return 0; /* somebody else's arrangement */
+	}
+	TRY(file_make_folders(path, FOLDER_MODE, diag));
+	if (config->user.n && geteuid() == 0 && chown(path, uid, gid) < 0) {
+		return diag_set(diag, -errno, "%s: %s", path, result_name(-errno));
+	}
+	return 0;
+}
+
+static int make_folders(const struct config *config, struct diag *diag)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	struct str store = config->store, scheme = STR("sqlite://");
+	if (config->user.n && uid == 0) {
+		TRY(privileges_find_user(config->user.p, &uid, &gid, diag));
+	}
+	TRY(make_folder_for(config->control.socket, config, uid, gid, diag));
+	return str_starts(store, scheme)
+		? make_folder_for(str_from(store, scheme.n), config, uid, gid, diag)
+		: 0;
+}
+
+int process_prepare(const struct config *config, size_t *ret_files, struct diag *diag)
+{
+	struct privileges_wish wish = {
+		.user = config->user.p, /* texts of the configuration end in NUL */
+		.capabilities = still_needed(config),
+		.dumpable = TELLTALE_DUMPABLE};
+	uint64_t files = privileges_raise_files();
+	*ret_files = files < FILES_MAX ? (size_t)files : FILES_MAX;
+	if (config->user.n && geteuid() != 0) {
+		LOG(LOG_WARN, "daemon", "user: is ignored, the daemon was not started as root",
+			LOG_STR("user", config->user));
+		wish.user = NULL;
+	}
+	TRY(make_folders(config, diag));
+	TRY(privileges_drop(&wish, diag));
+	LOG(LOG_DEBUG, "daemon", "privileges", LOG_INT("uid", geteuid()),
+		LOG_INT("capabilities", wish.capabilities));
+	return 0;
+}

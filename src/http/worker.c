@@ -1,0 +1,738 @@
+#include "http/worker.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/crypto.h"
+#include "base/log.h"
+#include "platform/clock.h"
+#include "platform/loop.h"
+
+#define IN_BYTES         ((size_t)16384)
+#define LINGER_MS        1000
+#define ACCEPT_PAUSE_MS  100
+#define LISTENER_TAG     (UINT64_C(1) << 32)
+#define OUT_KEPT_BYTES   ((size_t)256 * 1024)
+
+enum order { ORDER_WAKE = 1, ORDER_DRAIN = 2, ORDER_STOP = 4, ORDER_LIMITS = 8 };
+
+struct http_worker {
+	const char *name;
+	uint16_t id;
+	struct loop loop;
+	struct conn_table *table;
+	struct http_handler handler;
+	struct http_limits limits;
+	struct wheel wheel;
+	uint64_t now_ms;
+	int *listeners;
+	size_t n_listeners;
+	uint64_t accept_again_ms; /* 0, or when to accept again after descriptors ran out */
+	int top_fd; /* the highest descriptor that was ever ours */
+	unsigned lingering;
+	unsigned parked;
+	bool draining;
+	bool stopped;
+	struct log_limit accept_log;
+	struct buf out;
+	struct buf body;
+	_Atomic unsigned orders;
+	_Atomic uint32_t connections;
+	pthread_mutex_t limits_lock; /* protects next_limits, which other threads write */
+	struct http_limits next_limits;
+	char in[IN_BYTES];
+};
+
+/* What became of the bytes that a connection had. */
+enum outcome {
+	OUTCOME_MORE, /* all whole requests are answered; more bytes are needed */
+	OUTCOME_BUSY, /* a reply is not out yet, or not there yet: what is left must wait */
+	OUTCOME_GONE, /* closed, or about to be: what is left does not matter */
+};
+
+static void count_connections(struct http_worker *worker, int by)
+{
+	uint32_t n = atomic_load_explicit(&worker->connections, memory_order_relaxed);
+	atomic_store_explicit(&worker->connections, n + (uint32_t)by, memory_order_relaxed);
+}
+
+static void end_connection(struct http_worker *worker, struct conn *conn, int fd)
+{
+	wheel_remove(&worker->wheel, (uint32_t)fd);
+	worker->lingering -= conn->state == CONN_LINGER;
+	worker->parked -= conn->state == CONN_PARKED;
+	if (conn->admitted) {
+		worker->handler.leave(worker->handler.ctx, &conn->peer);
+	}
+	conn_release(conn);
+	close(fd);
+	count_connections(worker, -1);
+}
+
+static void set_timer(struct http_worker *worker, int fd, uint32_t after_ms)
+{
+	wheel_set(&worker->wheel, (uint32_t)fd, worker->now_ms, after_ms);
+}
+
+/* Have epoll report these events; the connection ends when it can't. */
+static bool watch(struct http_worker *worker, struct conn *conn, int fd, uint32_t events)
+{
+	int rc = conn->watched ? loop_change(&worker->loop, fd, events, (uint64_t)fd)
+			       : loop_add(&worker->loop, fd, events, (uint64_t)fd);
+	if (rc < 0) {
+		end_connection(worker, conn, fd);
+		return false;
+	}
+	conn->watched = true;
+	return true;
+}
+
+/*
+ * Close so that the peer gets all that was sent: a close(2) with bytes unread would reset the
+ * connection and could destroy the reply on its way.
+ */
+static void linger(struct http_worker *worker, struct conn *conn, int fd)
+{
+	conn_drop_bytes(conn);
+	if (worker->lingering >= HTTP_LINGER_MAX || shutdown(fd, SHUT_WR) < 0) {
+		end_connection(worker, conn, fd);
+		return;
+	}
+	conn_move(conn, CONN_LINGER);
+	worker->lingering++;
+	set_timer(worker, fd, LINGER_MS);
+	(void)watch(worker, conn, fd, EPOLLIN); /* if not, it is closed already */
+}
+
+/* Keep what the socket did not take. */
+static enum outcome keep_unsent(struct http_worker *worker, struct conn *conn, int fd,
+	struct str rest, bool close_after)
+{
+	struct conn_bytes *bytes = conn_bytes(conn);
+	if (bytes) {
+		buf_reset(&bytes->out);
+		buf_add(&bytes->out, rest);
+	}
+	if (!bytes || buf_status(&bytes->out) < 0) {
+		end_connection(worker, conn, fd);
+		return OUTCOME_GONE;
+	}
+	bytes->sent_bytes = 0;
+	conn->close = close_after;
+	conn_move(conn, CONN_WRITING);
+	set_timer(worker, fd, worker->limits.request_timeout_ms);
+	return watch(worker, conn, fd, EPOLLOUT) ? OUTCOME_BUSY : OUTCOME_GONE;
+}
+
+/* An IP TTL only ever goes down on a connection, so that no retransmission travels further. */
+static void lower_hop_limit(struct conn *conn, int fd, uint8_t limit)
+{
+	if (conn->peer.hop_limit && conn->peer.hop_limit <= limit) {
+		return;
+	}
+	int value = limit;
+	int rc = conn->peer.ipv6
+		? setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &value, sizeof value)
+		: setsockopt(fd, IPPROTO_IP, IP_TTL, &value, sizeof value);
+	if (rc == 0) {
+		conn->peer.hop_limit = limit;
+	}
+}
+
+/*
+ * Send worker->out. clean says that nothing more of the peer's bytes is known to be unread.
+ */
+static enum outcome send_reply(
+	struct http_worker *worker, struct conn *conn, int fd, const struct http_resp *resp, bool clean)
+{
+	struct buf *out = &worker->out;
+	if (buf_status(out) < 0) {
+		end_connection(worker, conn, fd); /* out of memory for this reply */
+		return OUTCOME_GONE;
+	}
+	ssize_t n = send(fd, out->p, out->n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n < 0 && errno != EAGAIN) {
+		end_connection(worker, conn, fd);
+		return OUTCOME_GONE;
+	}
+	size_t sent = n > 0 ? (size_t)n : 0;
+	if (sent < out->n) {
+		return keep_unsent(
+			worker, conn, fd, str_from(buf_str(out), sent), resp->close);
+	}
+	if (!resp->close) {
+		return OUTCOME_MORE;
+	}
+	if (clean) {
+		end_connection(worker, conn, fd);
+	} else {
+		linger(worker, conn, fd);
+	}
+	return OUTCOME_GONE;
+}
+
+static struct http_resp new_reply(struct http_worker *worker, bool close_after)
+{
+	buf_reset(&worker->out);
+	if (worker->out.cap_ > OUT_KEPT_BYTES) {
+		buf_done(&worker->out);
+	}
+	return (struct http_resp){.out = &worker->out, .close = close_after};
+}
+
+/* Answer what can't be answered by the handler's proper way, and close. */
+static enum outcome refuse(struct http_worker *worker, struct conn *conn, int fd, unsigned status)
+{
+	struct http_resp resp = new_reply(worker, true);
+	worker->handler.refuse(worker->handler.ctx, &conn->peer, status, &resp);
+	resp.close = true;
+	return send_reply(worker, conn, fd, &resp, false);
+}
+
+/*
+ * The request's body: whole in req->body, or E_AGAIN, or a status. RFC 9110 10.1.1 lets a server
+ * answer an expectation with the final status; where no body is accepted that is what we do, and
+ * close, since a body may follow or not (*ret_close).
+ */
+static int gather_body(struct http_worker *worker, struct str rest, struct http1_req *req,
+	size_t *ret_used, bool *ret_close)
+{
+	size_t max = worker->limits.parse.body_bytes;
+	int rc = 0;
+	*ret_used = 0;
+	if (req->chunked) {
+		buf_reset(&worker->body);
+		rc = http1_unchunk(rest, max, &worker->body, ret_used);
+		if (rc == 0) {
+			req->body = buf_str(&worker->body);
+			rc = buf_status(&worker->body) < 0 ? 503 : 0;
+		}
+	} else if (req->content_length > max) {
+		rc = 413;
+	} else if (rest.n < req->content_length) {
+		rc = E_AGAIN;
+	} else {
+		*ret_used = (size_t)req->content_length;
+		req->body = (struct str){rest.p, *ret_used};
+	}
+	if (rc == E_AGAIN && max == 0 && http1_field(req, STR("Expect")).p) {
+		*ret_close = true;
+		return 0;
+	}
+	return rc;
+}
+
+/* Wait for the handler's wake-up, with the request still in the connection's bytes. */
+static enum outcome park(struct http_worker *worker, struct conn *conn, int fd)
+{
+	conn_move(conn, CONN_PARKED);
+	worker->parked++;
+	set_timer(worker, fd, worker->limits.park_timeout_ms);
+	return watch(worker, conn, fd, 0) ? OUTCOME_BUSY : OUTCOME_GONE;
+}
+
+/* Answer the first request in bytes, if it is whole. ret_used: its length once it is answered. */
+static enum outcome answer_one(
+	struct http_worker *worker, struct conn *conn, int fd, struct str bytes, size_t *ret_used)
+{
+	struct http1_req req;
+	size_t head, body;
+	bool unread = worker->draining; /* more may come that nobody will read */
+	*ret_used = 0;
+	int rc = http1_parse(bytes, &worker->limits.parse, &req, &head);
+	if (rc == 0) {
+		rc = gather_body(worker, str_from(bytes, head), &req, &body, &unread);
+		if (rc == E_AGAIN && !conn->in_body) {
+			conn->in_body = true;
+			set_timer(worker, fd, worker->limits.request_timeout_ms);
+		}
+	}
+	if (rc == E_AGAIN) {
+		return OUTCOME_MORE;
+	}
+	if (rc > 0) {
+		return refuse(worker, conn, fd, (unsigned)rc);
+	}
+	struct http_resp resp = new_reply(worker, unread || !req.keep_alive);
+	worker->handler.answer(worker->handler.ctx, &conn->peer, &req, &resp);
+	if (resp.later) {
+		return park(worker, conn, fd);
+	}
+	if (resp.hop_limit) {
+		lower_hop_limit(conn, fd, resp.hop_limit);
+	}
+	conn->in_body = false;
+	*ret_used = head + body;
+	return send_reply(worker, conn, fd, &resp, !unread && head + body == bytes.n);
+}
+
+/* Keep the bytes from `used` on for later; saved says that they are in conn->bytes->in already. */
+static bool keep_rest(struct conn *conn, struct str bytes, size_t used, bool saved)
+{
+	struct str rest = str_from(bytes, used);
+	if (rest.n == 0) {
+		if (conn->state == CONN_WRITING) {
+			buf_reset(&conn->bytes->in);
+		} else {
+			conn_drop_bytes(conn);
+		}
+		return true;
+	}
+	struct conn_bytes *kept = conn_bytes(conn);
+	if (!kept) {
+		return false;
+	}
+	if (saved) {
+		memmove(kept->in.p, rest.p, rest.n);
+		kept->in.n = rest.n;
+		return true;
+	}
+	buf_add(&kept->in, rest);
+	return buf_status(&kept->in) == 0;
+}
+
+/* Wait for bytes: the rest of a request that has begun, or the next one. */
+static void await(struct http_worker *worker, struct conn *conn, int fd, bool begun, bool started)
+{
+	if (!begun) {
+		conn_move(conn, CONN_IDLE);
+		set_timer(worker, fd, worker->limits.idle_timeout_ms);
+	} else if (started && !conn->in_body) {
+		set_timer(worker, fd, worker->limits.header_timeout_ms);
+	}
+	if (!conn->watched) {
+		(void)watch(worker, conn, fd, EPOLLIN); /* if not, it is closed already */
+	}
+}
+
+/* Answer all whole requests in bytes, one after the other, and put the connection to wait. */
+static void answer_all(
+	struct http_worker *worker, struct conn *conn, int fd, struct str bytes, bool saved)
+{
+	size_t used = 0, one = 1;
+	enum outcome outcome = OUTCOME_MORE;
+	if (conn->state == CONN_IDLE) {
+		conn_move(conn, CONN_READING);
+	}
+	while (outcome == OUTCOME_MORE && one && used < bytes.n) {
+		outcome = answer_one(worker, conn, fd, str_from(bytes, used), &one);
+		used += one;
+	}
+	if (outcome == OUTCOME_GONE) {
+		return;
+	}
+	if (!keep_rest(conn, bytes, used, saved)) {
+		end_connection(worker, conn, fd);
+		return;
+	}
+	if (outcome == OUTCOME_MORE) {
+		await(worker, conn, fd, used < bytes.n, used > 0 || !saved);
+	}
+}
+
+/* Receive once and answer. */
+static void on_readable(struct http_worker *worker, struct conn *conn, int fd)
+{
+	char *at = worker->in;
+	bool saved = conn->bytes && conn->bytes->in.n;
+	if (saved) {
+		at = buf_room(&conn->bytes->in, IN_BYTES);
+		if (!at) {
+			end_connection(worker, conn, fd);
+			return;
+		}
+	}
+	ssize_t n = recv(fd, at, IN_BYTES, MSG_DONTWAIT);
+	if (n <= 0) {
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			if (!conn->watched && watch(worker, conn, fd, EPOLLIN)) {
+				set_timer(worker, fd, worker->limits.header_timeout_ms);
+			}
+			return;
+		}
+		end_connection(worker, conn, fd);
+		return;
+	}
+	if (!saved) {
+		answer_all(worker, conn, fd, (struct str){at, (size_t)n}, false);
+		return;
+	}
+	struct buf *in = &conn->bytes->in;
+	bool line = memchr(at, '\n', (size_t)n) != NULL;
+	in->n += (size_t)n;
+	/* Inside a line nothing can be decided, unless it has become too long. */
+	if (line || conn->in_body || in->n > worker->limits.parse.target_bytes) {
+		answer_all(worker, conn, fd, buf_str(in), true);
+	}
+}
+
+static void on_writable(struct http_worker *worker, struct conn *conn, int fd)
+{
+	struct conn_bytes *bytes = conn->bytes;
+	struct str rest = str_from(buf_str(&bytes->out), bytes->sent_bytes);
+	ssize_t n = send(fd, rest.p, rest.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR) {
+			end_connection(worker, conn, fd);
+		}
+		return;
+	}
+	bytes->sent_bytes += (size_t)n;
+	if (bytes->sent_bytes < bytes->out.n) {
+		return;
+	}
+	if (conn->close) {
+		linger(worker, conn, fd);
+		return;
+	}
+	buf_reset(&bytes->out);
+	conn_move(conn, CONN_READING);
+	if (!watch(worker, conn, fd, EPOLLIN)) {
+		return;
+	}
+	if (bytes->in.n) {
+		answer_all(worker, conn, fd, buf_str(&bytes->in), true);
+	} else {
+		conn_drop_bytes(conn);
+		await(worker, conn, fd, false, false);
+	}
+}
+
+static void on_lingering(struct http_worker *worker, struct conn *conn, int fd)
+{
+	ssize_t n = recv(fd, worker->in, IN_BYTES, MSG_DONTWAIT);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		end_connection(worker, conn, fd);
+	}
+}
+
+static void on_connection(struct http_worker *worker, int fd, uint32_t events)
+{
+	struct conn *conn = &worker->table->slots[fd];
+	if (!conn_is_owned(conn, worker->id)) {
+		return; /* ended earlier in this turn */
+	}
+	switch ((enum conn_state)conn->state) {
+	case CONN_READING:
+	case CONN_IDLE:
+		on_readable(worker, conn, fd);
+		break;
+	case CONN_WRITING:
+		on_writable(worker, conn, fd);
+		break;
+	case CONN_LINGER:
+		on_lingering(worker, conn, fd);
+		break;
+	case CONN_PARKED:
+		if (events & (EPOLLERR | EPOLLHUP)) {
+			end_connection(worker, conn, fd);
+		}
+		break;
+	case CONN_FREE:
+	case CONN_STATES:
+		break;
+	}
+}
+
+/* A listener can't accept while descriptors are out; look again shortly. */
+static void pause_accepting(struct http_worker *worker, int error)
+{
+	uint32_t held;
+	if (log_limit_pass(&worker->accept_log, clock_wall_s(), &held)) {
+		LOG(LOG_WARN, "http", "can't accept connections", LOG_TEXT("worker", worker->name),
+			LOG_TEXT("error", result_name(-error)), LOG_INT("held", held));
+	}
+	for (size_t i = 0; i < worker->n_listeners; i++) {
+		loop_remove(&worker->loop, worker->listeners[i]);
+	}
+	worker->accept_again_ms = worker->now_ms + ACCEPT_PAUSE_MS;
+}
+
+static void resume_accepting(struct http_worker *worker)
+{
+	worker->accept_again_ms = 0;
+	for (size_t i = 0; i < worker->n_listeners; i++) {
+		if (loop_add(&worker->loop, worker->listeners[i], EPOLLIN, LISTENER_TAG | i) < 0) {
+			worker->accept_again_ms = worker->now_ms + ACCEPT_PAUSE_MS;
+		}
+	}
+}
+
+static void set_peer(struct http_peer *peer, const struct sockaddr_storage *from, size_t listener)
+{
+	peer->listener = (uint16_t)listener;
+	if (from->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)from;
+		memcpy(peer->addr.b, &in6->sin6_addr, sizeof peer->addr.b);
+		peer->ipv6 = !ipaddr_is_v4(&peer->addr);
+	} else if (from->ss_family == AF_INET) {
+		const struct sockaddr_in *in4 = (const struct sockaddr_in *)(const void *)from;
+		peer->addr.b[10] = peer->addr.b[11] = 0xff;
+		memcpy(peer->addr.b + 12, &in4->sin_addr, 4);
+	}
+}
+
+/*
+ * Accept one connection and, since its request is often there already, answer it at once. Returns
+ * false when there was none. (An accept that finds nothing costs ten times a receive that does, so
+ * the caller takes one a wake.)
+ */
+static bool accept_one(struct http_worker *worker, size_t listener)
+{
+	struct sockaddr_storage from = {0};
+	socklen_t n = sizeof from;
+	int fd = accept4(worker->listeners[listener], (struct sockaddr *)&from, &n,
+		SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			pause_accepting(worker, errno);
+		}
+		return false;
+	}
+	struct conn *conn = conn_take(worker->table, fd, worker->id);
+	if (!conn) {
+		close(fd);
+		return true;
+	}
+	worker->top_fd = fd > worker->top_fd ? fd : worker->top_fd;
+	count_connections(worker, 1);
+	set_peer(&conn->peer, &from, listener);
+	conn_move(conn, CONN_READING);
+	unsigned status = worker->handler.admit(worker->handler.ctx, &conn->peer);
+	if (status) {
+		(void)refuse(worker, conn, fd, status); /* closing, whatever comes of it */
+		return true;
+	}
+	conn->admitted = true;
+	on_readable(worker, conn, fd);
+	return true;
+}
+
+/* A time limit has passed. Nothing is owed to the peer, but for a parked request. */
+static void on_timeout(struct http_worker *worker, int fd)
+{
+	struct conn *conn = &worker->table->slots[fd];
+	if (conn->state == CONN_PARKED) {
+		worker->parked--;
+		conn_move(conn, CONN_READING);
+		(void)refuse(worker, conn, fd, 503); /* closing, whatever comes of it */
+		return;
+	}
+	end_connection(worker, conn, fd);
+}
+
+static void expire(struct http_worker *worker)
+{
+	uint32_t fd;
+	while (wheel_expired(&worker->wheel, worker->now_ms, &fd)) {
+		on_timeout(worker, (int)fd);
+	}
+	if (worker->accept_again_ms && worker->now_ms >= worker->accept_again_ms) {
+		resume_accepting(worker);
+	}
+}
+
+/* Go through all connections of this worker. */
+static void each_connection(
+	struct http_worker *worker, void (*visit)(struct http_worker *, struct conn *, int))
+{
+	for (int fd = 0; fd <= worker->top_fd; fd++) {
+		struct conn *conn = &worker->table->slots[fd];
+		if (conn_is_owned(conn, worker->id)) {
+			visit(worker, conn, fd);
+		}
+	}
+}
+
+static void ask_again(struct http_worker *worker, struct conn *conn, int fd)
+{
+	if (conn->state != CONN_PARKED) {
+		return;
+	}
+	worker->parked--;
+	conn_move(conn, CONN_READING);
+	if (watch(worker, conn, fd, EPOLLIN)) {
+		answer_all(worker, conn, fd, buf_str(&conn->bytes->in), true);
+	}
+}
+
+/* The last request of a connection that may have come, then the end for those that wait. */
+static void drain_one(struct http_worker *worker, struct conn *conn, int fd)
+{
+	if (conn->state == CONN_IDLE || conn->state == CONN_READING) {
+		on_readable(worker, conn, fd);
+	}
+	if (conn->state == CONN_IDLE ||
+		(conn->state == CONN_READING && !(conn->bytes && conn->bytes->in.n))) {
+		end_connection(worker, conn, fd);
+	} else if (conn->state == CONN_WRITING) {
+		conn->close = true;
+	}
+}
+
+static void start_draining(struct http_worker *worker)
+{
+	worker->draining = true;
+	for (size_t i = 0; i < worker->n_listeners; i++) {
+		while (accept_one(worker, i)) {
+		}
+	}
+	for (size_t i = 0; i < worker->n_listeners; i++) {
+		close(worker->listeners[i]);
+	}
+	worker->n_listeners = 0;
+	worker->accept_again_ms = 0;
+	each_connection(worker, drain_one);
+}
+
+static void take_orders(struct http_worker *worker)
+{
+	loop_woken(&worker->loop);
+	unsigned orders = atomic_exchange_explicit(&worker->orders, 0, memory_order_acquire);
+	if (orders & ORDER_LIMITS) {
+		pthread_mutex_lock(&worker->limits_lock);
+		worker->limits = worker->next_limits;
+		pthread_mutex_unlock(&worker->limits_lock);
+	}
+	if (orders & ORDER_WAKE && worker->parked) {
+		each_connection(worker, ask_again);
+	}
+	if (orders & ORDER_DRAIN && !worker->draining) {
+		start_draining(worker);
+	}
+	if (orders & ORDER_STOP) {
+		worker->stopped = true;
+	}
+}
+
+static int wait_ms(const struct http_worker *worker)
+{
+	int ms = wheel_wait_ms(&worker->wheel, worker->now_ms);
+	if (worker->accept_again_ms && (ms < 0 || ms > ACCEPT_PAUSE_MS)) {
+		return ACCEPT_PAUSE_MS;
+	}
+	return ms;
+}
+
+static void one_turn(struct http_worker *worker)
+{
+	struct epoll_event events[LOOP_EVENTS];
+	if (worker->handler.idle) {
+		worker->handler.idle(worker->handler.ctx);
+	}
+	int n = loop_wait(&worker->loop, events, wait_ms(worker));
+	if (worker->handler.turn) {
+		worker->handler.turn(worker->handler.ctx);
+	}
+	worker->now_ms = clock_mono_ms();
+	for (int i = 0; i < n; i++) {
+		uint64_t tag = events[i].data.u64;
+		if (tag == LOOP_WAKE_TAG) {
+			take_orders(worker);
+		} else if (!(tag & LISTENER_TAG)) {
+			on_connection(worker, (int)tag, events[i].events);
+		} else if ((uint32_t)tag < worker->n_listeners) {
+			(void)accept_one(worker, (uint32_t)tag);
+		}
+	}
+	expire(worker);
+}
+
+void http_worker_run(struct http_worker *worker)
+{
+	while (!worker->stopped && !(worker->draining && http_worker_connections(worker) == 0)) {
+		one_turn(worker);
+	}
+	each_connection(worker, end_connection);
+	if (worker->handler.idle) {
+		worker->handler.idle(worker->handler.ctx);
+	}
+}
+
+int http_worker_new(const struct http_worker_config *config, struct http_worker **ret_worker)
+{
+	struct http_worker *worker = calloc(1, sizeof *worker);
+	if (!worker) {
+		return -ENOMEM;
+	}
+	worker->name = config->name;
+	worker->id = config->id;
+	worker->table = config->table;
+	worker->handler = config->handler;
+	worker->limits = config->limits;
+	worker->now_ms = clock_mono_ms();
+	wheel_init(&worker->wheel, &config->table->slots[0].timer, sizeof(struct conn),
+		worker->now_ms);
+	pthread_mutex_init(&worker->limits_lock, NULL);
+	worker->listeners = calloc(config->n_listeners + 1, sizeof *worker->listeners);
+	int rc = worker->listeners ? loop_init(&worker->loop) : -ENOMEM;
+	for (size_t i = 0; rc == 0 && i < config->n_listeners; i++) {
+		worker->listeners[i] = config->listeners[i];
+		rc = loop_add(&worker->loop, config->listeners[i], EPOLLIN, LISTENER_TAG | i);
+	}
+	if (rc < 0) {
+		http_worker_free(worker);
+		return rc;
+	}
+	worker->n_listeners = config->n_listeners;
+	*ret_worker = worker;
+	return 0;
+}
+
+void http_worker_free(struct http_worker *worker)
+{
+	if (!worker) {
+		return;
+	}
+	for (size_t i = 0; i < worker->n_listeners; i++) {
+		close(worker->listeners[i]);
+	}
+	loop_done(&worker->loop);
+	if (worker->out.p) {
+		crypto_wipe(worker->out.p, worker->out.cap_);
+	}
+	crypto_wipe(worker->in, sizeof worker->in);
+	buf_done(&worker->out);
+	buf_done(&worker->body);
+	pthread_mutex_destroy(&worker->limits_lock);
+	free(worker->listeners);
+	free(worker);
+}
+
+static void order(struct http_worker *worker, unsigned what)
+{
+	atomic_fetch_or_explicit(&worker->orders, what, memory_order_release);
+	loop_wake(&worker->loop);
+}
+
+void http_worker_wake(struct http_worker *worker)
+{
+	order(worker, ORDER_WAKE);
+}
+
+void http_worker_drain(struct http_worker *worker)
+{
+	order(worker, ORDER_DRAIN);
+}
+
+void http_worker_stop(struct http_worker *worker)
+{
+	order(worker, ORDER_STOP);
+}
+
+void http_worker_limit(struct http_worker *worker, const struct http_limits *limits)
+{
+	pthread_mutex_lock(&worker->limits_lock);
+	worker->next_limits = *limits;
+	pthread_mutex_unlock(&worker->limits_lock);
+	order(worker, ORDER_LIMITS);
+}
+
+uint32_t http_worker_connections(const struct http_worker *worker)
+{
+	return atomic_load_explicit(&worker->connections, memory_order_relaxed);
+}

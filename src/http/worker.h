@@ -1,0 +1,88 @@
+/*
+ * worker - one thread's event loop: accept, read, let the handler answer, write.
+ *
+ * Layer:   http
+ * Threads: http_worker_run() is the thread; wake, drain and stop are safe from any thread
+ * Memory:  http_worker_new/free; the connection table is shared and outlives all workers
+ * Secrets: requests and replies pass through the worker's buffers, which are wiped at the end
+ * Limits:  struct http_limits, each with its test; HTTP_LINGER_MAX
+ * Spec:    RFC 9112; docs/architecture.md#the-way-of-one-request
+ *
+ * This layer has never heard of metadata. It hands whole requests to a handler and sends the bytes
+ * that it is given.
+ */
+#ifndef TELLTALE_HTTP_WORKER_H
+#define TELLTALE_HTTP_WORKER_H
+
+#include "http/connection.h"
+#include "http/http1.h"
+
+/* How many closing connections a worker waits for at once; further ones are cut off. */
+#define HTTP_LINGER_MAX 256
+
+struct http_limits {
+	struct http1_limits parse;
+	uint32_t header_timeout_ms;  /* from accept, or from a request's first byte, to its whole head */
+	uint32_t idle_timeout_ms;    /* between requests */
+	uint32_t request_timeout_ms; /* for a body to arrive; for a reply to be taken */
+	uint32_t park_timeout_ms;    /* for a handler's answer */
+};
+
+struct http_resp {
+	struct buf *out;   /* the handler appends head and body */
+	bool close;        /* in: the connection will close; the handler may set it */
+	bool later;        /* set by the handler: ask again after http_worker_wake() */
+	uint8_t hop_limit; /* not 0: IP TTL or hop limit from this reply on, never raised again */
+};
+
+struct http_handler {
+	void *ctx;
+	/* A connection was accepted. Returns 0, or the status to refuse it with. */
+	unsigned (*admit)(void *ctx, struct http_peer *peer);
+	/* An admitted connection ends. */
+	void (*leave)(void *ctx, struct http_peer *peer);
+	void (*answer)(void *ctx, struct http_peer *peer, const struct http1_req *req,
+		struct http_resp *resp);
+	/* A reply to what is not a readable request, or to a connection that was not admitted. */
+	void (*refuse)(void *ctx, struct http_peer *peer, unsigned status, struct http_resp *resp);
+	/* Before a turn's events, and before waiting. May be NULL. */
+	void (*turn)(void *ctx);
+	void (*idle)(void *ctx);
+};
+
+struct http_worker;
+
+struct http_worker_config {
+	const char *name; /* for logs: "data-0" */
+	uint16_t id;      /* not 0; no two workers of one table have the same */
+	struct conn_table *table;
+	struct http_limits limits;
+	struct http_handler handler;
+	const int *listeners; /* descriptors; the worker owns them from now on */
+	size_t n_listeners;
+};
+
+/* Returns 0 or -errno; on failure the listeners are still the caller's. */
+MUST_CHECK int http_worker_new(
+	const struct http_worker_config *config, struct http_worker **ret_worker);
+void http_worker_free(struct http_worker *worker);
+
+/* Until stopped, or drained and empty. */
+void http_worker_run(struct http_worker *worker);
+
+/* Ask the handler again for what it put off. */
+void http_worker_wake(struct http_worker *worker);
+
+/* Listen no more, answer what has been asked, then end. */
+void http_worker_drain(struct http_worker *worker);
+
+/* End now. */
+void http_worker_stop(struct http_worker *worker);
+
+/* Limits for connections from now on (a reload). */
+void http_worker_limit(struct http_worker *worker, const struct http_limits *limits);
+
+/* Open connections; any thread may ask. */
+uint32_t http_worker_connections(const struct http_worker *worker);
+
+#endif

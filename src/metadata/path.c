@@ -1,0 +1,104 @@
+#include "metadata/path.h"
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9') {
+		return c - '0';
+	}
+	char l = (char)(c | 0x20);
+	return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+}
+
+/* Whether the path is clean as it is: no escape, no doubled slash, no dot at a segment's start. */
+static bool is_plain(struct str path)
+{
+	for (size_t i = 0; i < path.n; i++) {
+		char c = path.p[i];
+		if (c == '%' || (unsigned char)c <= ' ' || c == 0x7f ||
+			(c == '/' && i + 1 < path.n && (path.p[i + 1] == '/' || path.p[i + 1] == '.'))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* One byte of the path, decoded; *at is moved on. Returns it or E_SYNTAX. */
+static int next_byte(struct str path, size_t *at)
+{
+	int c = (unsigned char)path.p[(*at)++];
+	if (c == '%') {
+		if (*at + 2 > path.n) {
+			return E_SYNTAX;
+		}
+		int high = hex_value(path.p[*at]), low = hex_value(path.p[*at + 1]);
+		if (high < 0 || low < 0) {
+			return E_SYNTAX;
+		}
+		*at += 2;
+		c = high << 4 | low;
+	}
+	return c < ' ' || c == 0x7f ? E_SYNTAX : c;
+}
+
+/* Decode and collapse into memory, as a path with a slash at its start. */
+static int decode(struct str path, char memory[PATH_BYTES], struct str *ret_path)
+{
+	size_t n = 0;
+	for (size_t at = 0; at < path.n;) {
+		int c = next_byte(path, &at);
+		if (c < 0) {
+			return c;
+		}
+		if (c == '/' && n > 0 && memory[n - 1] == '/') {
+			continue;
+		}
+		if (n == PATH_BYTES) {
+			return E_LIMIT;
+		}
+		memory[n++] = (char)c;
+	}
+	*ret_path = (struct str){memory, n};
+	return 0;
+}
+
+static bool has_dot_dot(struct str path)
+{
+	while (path.n) {
+		struct str segment = path_next(&path);
+		if (str_eq(segment, STR(".."))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+int path_clean(struct str target, char memory[PATH_BYTES], struct str *ret_path,
+	bool *ret_slash_at_end)
+{
+	struct str path = {target.p, str_find(target, '?')};
+	if (path.n == 0 || path.p[0] != '/') {
+		return E_SYNTAX;
+	}
+	if (!is_plain(path)) {
+		TRY(decode(path, memory, &path));
+	}
+	path = str_from(path, 1);
+	bool slash = path.n && path.p[path.n - 1] == '/';
+	if (slash) {
+		path.n--;
+	}
+	if (has_dot_dot(path)) {
+		return E_SYNTAX;
+	}
+	*ret_path = path;
+	*ret_slash_at_end = slash;
+	return 0;
+}
+
+struct str path_next(struct str *path)
+{
+	size_t slash = str_find(*path, '/');
+	struct str segment = {path->p, slash};
+	*path = slash < path->n ? str_from(*path, slash + 1) : (struct str){path->p + path->n, 0};
+	return segment;
+}

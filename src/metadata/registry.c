@@ -1,0 +1,795 @@
+#include "metadata/registry.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "metadata/tree.h"
+
+/* --- private structures ---------------------------------------------------------------------- */
+
+/* One address of one instance. Lifetime: snapshot (retired when taken out). */
+struct binding {
+	struct entry *entry;
+	struct str network;
+	struct str interface;
+	struct ipprefix prefix;
+	char text[];
+};
+
+/* Open addressing; read without locks while the writer adds and takes out. */
+struct match_table {
+	size_t cap; /* a power of two */
+	size_t used; /* slots that are not NULL, tombstones too; the writer's */
+	_Atomic(struct binding *) slots[];
+};
+
+#define MATCH_FIRST_SLOTS 64
+
+static struct binding tombstone_;
+#define TOMBSTONE (&tombstone_)
+
+/* By name or id; the writer's alone. */
+struct index {
+	struct entry **slots;
+	size_t cap;
+	size_t n;
+	struct str (*key)(const struct entry *entry);
+};
+
+struct retired {
+	void *what;
+	void (*free)(void *what);
+	uint64_t epoch;
+};
+
+/* What one worker has seen; on a cache line of its own. 0: idle. */
+struct reader {
+	_Alignas(64) _Atomic uint64_t seen;
+};
+
+struct registry {
+	unsigned workers;
+	_Atomic uint64_t epoch;
+	_Atomic uint32_t generation;
+	_Atomic(struct match_table *) matches;
+	_Atomic(struct signed_document *) replaced; /* by the signer; to be retired */
+	_Atomic uint64_t lengths[3]; /* which prefix lengths are in use: bit 128 - length */
+	uint32_t length_counts[129];
+	struct index names;
+	struct index ids;
+	struct retired *retired;
+	size_t n_retired;
+	size_t cap_retired;
+	struct entry **dead; /* removed, but a connection may hold them */
+	size_t n_dead;
+	size_t cap_dead;
+	struct reader readers[REGISTRY_WORKERS_MAX];
+};
+
+/* --- hashing --------------------------------------------------------------------------------- */
+
+static uint64_t mix(uint64_t h, const void *p, size_t n)
+{
+	const unsigned char *bytes = p;
+	for (size_t i = 0; i < n; i++) {
+		h = (h ^ bytes[i]) * UINT64_C(1099511628211);
+	}
+	return h;
+}
+
+#define HASH_START UINT64_C(14695981039346656037)
+
+static uint64_t hash_str(struct str s)
+{
+	uint64_t h = mix(HASH_START, s.p, s.n);
+	return h ^ h >> 32;
+}
+
+static uint64_t hash_match(struct str network, struct str interface, const struct ipprefix *prefix)
+{
+	uint64_t h = mix(HASH_START, prefix->addr.b, sizeof prefix->addr.b);
+	h = mix(h, &prefix->bits, 1);
+	h = mix(h, network.p, network.n);
+	h = mix(h, "/", 1);
+	h = mix(h, interface.p, interface.n);
+	return h ^ h >> 32;
+}
+
+/* --- retiring -------------------------------------------------------------------------------- */
+
+/* Whether every worker has come out of a wait since that epoch, or waits. */
+bool registry_passed(const struct registry *registry, uint64_t mark)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	for (unsigned i = 0; i < registry->workers; i++) {
+		uint64_t seen =
+			atomic_load_explicit(&registry->readers[i].seen, memory_order_acquire);
+		if (seen != 0 && seen < mark) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static uint64_t new_epoch(struct registry *registry)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	return atomic_fetch_add_explicit(&registry->epoch, 1, memory_order_acq_rel) + 1;
+}
+
+static bool grow(void *array, size_t n, size_t *cap, size_t bytes)
+{
+	if (n < *cap) {
+		return true;
+	}
+	size_t more = *cap ? *cap * 2 : 64;
+	void *p = realloc(*(void **)array, more * bytes);
+	if (!p) {
+		return false;
+	}
+	*(void **)array = p;
+	*cap = more;
+	return true;
+}
+
+/*
+ * Free it once no worker can see it. Without memory for the list it waits here, which is bounded by
+ * a worker's loop turn.
+ */
+static void retire(struct registry *registry, void *what, void (*free_it)(void *))
+{
+	uint64_t epoch = new_epoch(registry);
+	if (!what) {
+		return;
+	}
+	if (!grow(&registry->retired, registry->n_retired, &registry->cap_retired,
+		    sizeof *registry->retired)) {
+		while (!registry_passed(registry, epoch)) {
+		}
+		free_it(what);
+		return;
+	}
+	registry->retired[registry->n_retired++] = (struct retired){what, free_it, epoch};
+}
+
+static void free_instance(void *instance)
+{
+	instance_free(instance);
+}
+
+static void free_entry(struct entry *entry, unsigned workers)
+{
+	instance_free(atomic_load_explicit(&entry->current, memory_order_relaxed));
+	free(atomic_load_explicit(&entry->signed_document, memory_order_relaxed));
+	for (unsigned i = 0; i < workers; i++) {
+		free(atomic_load_explicit(&entry->stats[i], memory_order_relaxed));
+	}
+	free(entry);
+}
+
+static void reclaim_dead(struct registry *registry)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < registry->n_dead; i++) {
+		struct entry *entry = registry->dead[i];
+		if (atomic_load_explicit(&entry->holds, memory_order_acquire) == 0 &&
+			registry_passed(registry, entry->dead_epoch)) {
+			free_entry(entry, registry->workers);
+		} else {
+			registry->dead[kept++] = entry;
+		}
+	}
+	registry->n_dead = kept;
+}
+
+/* Take over what the signer has replaced. */
+static void retire_replaced(struct registry *registry)
+{
+	struct signed_document *one =
+		atomic_exchange_explicit(&registry->replaced, NULL, memory_order_acquire);
+	while (one) {
+		struct signed_document *next = one->next_;
+		retire(registry, one, free);
+		one = next;
+	}
+}
+
+size_t registry_reclaim(struct registry *registry)
+{
+	size_t kept = 0;
+	retire_replaced(registry);
+	for (size_t i = 0; i < registry->n_retired; i++) {
+		struct retired *one = &registry->retired[i];
+		if (registry_passed(registry, one->epoch)) {
+			one->free(one->what);
+		} else {
+			registry->retired[kept++] = *one;
+		}
+	}
+	registry->n_retired = kept;
+	reclaim_dead(registry);
+	return registry->n_retired + registry->n_dead;
+}
+
+/* --- indexes --------------------------------------------------------------------------------- */
+
+/* The snapshot for the writer, which no other thread changes. */
+static struct instance *current(const struct entry *entry)
+{
+	return atomic_load_explicit(&entry->current, memory_order_relaxed);
+}
+
+static struct str name_key(const struct entry *entry)
+{
+	return current(entry)->name;
+}
+
+static struct str id_key(const struct entry *entry)
+{
+	return str_of(current(entry)->id);
+}
+
+static size_t index_slot(const struct index *index, struct str key)
+{
+	size_t at = hash_str(key) & (index->cap - 1);
+	while (index->slots[at] && !str_eq(index->key(index->slots[at]), key)) {
+		at = (at + 1) & (index->cap - 1);
+	}
+	return at;
+}
+
+static struct entry *index_find(const struct index *index, struct str key)
+{
+	return index->cap ? index->slots[index_slot(index, key)] : NULL;
+}
+
+static bool index_reserve(struct index *index)
+{
+	if (index->n * 2 < index->cap) {
+		return true;
+	}
+	struct index bigger = *index;
+	bigger.cap = index->cap ? index->cap * 2 : 64;
+	bigger.slots = calloc(bigger.cap, sizeof *bigger.slots);
+	if (!bigger.slots) {
+		return false;
+	}
+	for (size_t i = 0; i < index->cap; i++) {
+		if (index->slots[i]) {
+			bigger.slots[index_slot(&bigger, index->key(index->slots[i]))] =
+				index->slots[i];
+		}
+	}
+	free(index->slots);
+	*index = bigger;
+	return true;
+}
+
+static void index_add(struct index *index, struct entry *entry)
+{
+	size_t at = index_slot(index, index->key(entry));
+	index->n += index->slots[at] == NULL;
+	index->slots[at] = entry;
+}
+
+/* Take out, and move up those behind it that would not be found any more. */
+static void index_remove(struct index *index, struct str key)
+{
+	size_t at = index_slot(index, key);
+	if (!index->slots[at]) {
+		return;
+	}
+	index->slots[at] = NULL;
+	index->n--;
+	for (size_t next = (at + 1) & (index->cap - 1); index->slots[next];
+		next = (next + 1) & (index->cap - 1)) {
+		struct entry *entry = index->slots[next];
+		index->slots[next] = NULL;
+		index->slots[index_slot(index, index->key(entry))] = entry;
+	}
+}
+
+/* --- matches --------------------------------------------------------------------------------- */
+
+static bool binding_is(const struct binding *binding, struct str network, struct str interface,
+	const struct ipprefix *prefix)
+{
+	return binding->prefix.bits == prefix->bits &&
+		ipaddr_eq(&binding->prefix.addr, &prefix->addr) &&
+		str_eq(binding->network, network) && str_eq(binding->interface, interface);
+}
+
+static struct match_table *matches_of(const struct registry *registry)
+{
+	return atomic_load_explicit(&registry->matches, memory_order_acquire);
+}
+
+/* The slot that holds it, or table->cap. */
+static size_t match_find(const struct match_table *table, struct str network, struct str interface,
+	const struct ipprefix *prefix)
+{
+	size_t at = hash_match(network, interface, prefix) & (table->cap - 1);
+	for (;;) {
+		struct binding *binding =
+			atomic_load_explicit(&table->slots[at], memory_order_acquire);
+		if (!binding) {
+			return table->cap;
+		}
+		if (binding != TOMBSTONE && binding_is(binding, network, interface, prefix)) {
+			return at;
+		}
+		at = (at + 1) & (table->cap - 1);
+	}
+}
+
+static struct match_table *match_table_new(size_t cap)
+{
+	struct match_table *table = calloc(1, sizeof *table + cap * sizeof table->slots[0]);
+	if (table) {
+		table->cap = cap;
+	}
+	return table;
+}
+
+static void match_insert(struct match_table *table, struct binding *binding)
+{
+	size_t at = hash_match(binding->network, binding->interface, &binding->prefix) &
+		(table->cap - 1);
+	while (atomic_load_explicit(&table->slots[at], memory_order_relaxed)) {
+		at = (at + 1) & (table->cap - 1);
+	}
+	atomic_store_explicit(&table->slots[at], binding, memory_order_release);
+	table->used++;
+}
+
+/* Room for n more; the table is replaced by a larger one (or one without tombstones). */
+static int matches_reserve(struct registry *registry, size_t n)
+{
+	struct match_table *table = matches_of(registry);
+	if ((table->used + n) * 2 <= table->cap) {
+		return 0;
+	}
+	size_t live = 0;
+	for (size_t i = 0; i < table->cap; i++) {
+		struct binding *binding =
+			atomic_load_explicit(&table->slots[i], memory_order_relaxed);
+		live += binding && binding != TOMBSTONE;
+	}
+	size_t cap = MATCH_FIRST_SLOTS;
+	while (cap < (live + n) * 3) {
+		cap *= 2;
+	}
+	struct match_table *bigger = match_table_new(cap);
+	if (!bigger) {
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < table->cap; i++) {
+		struct binding *binding =
+			atomic_load_explicit(&table->slots[i], memory_order_relaxed);
+		if (binding && binding != TOMBSTONE) {
+			match_insert(bigger, binding);
+		}
+	}
+	atomic_store_explicit(&registry->matches, bigger, memory_order_release);
+	retire(registry, table, free);
+	return 0;
+}
+
+/* The bitmap of lengths goes from the longest, bit 0, to the shortest, bit 128. */
+static void count_length(struct registry *registry, uint8_t bits, int by)
+{
+	unsigned at = 128u - bits;
+	registry->length_counts[bits] += (uint32_t)by;
+	uint64_t word = atomic_load_explicit(&registry->lengths[at / 64], memory_order_relaxed);
+	uint64_t bit = UINT64_C(1) << at % 64;
+	word = registry->length_counts[bits] ? word | bit : word & ~bit;
+	atomic_store_explicit(&registry->lengths[at / 64], word, memory_order_release);
+}
+
+static struct entry *lookup_in(const struct registry *registry, struct str network,
+	struct str interface, const struct ipaddr *addr)
+{
+	const struct match_table *table = matches_of(registry);
+	for (unsigned w = 0; w < 3; w++) {
+		uint64_t word = atomic_load_explicit(&registry->lengths[w], memory_order_acquire);
+		for (; word; word &= word - 1) {
+			uint8_t bits = (uint8_t)(128 - (w * 64 + (unsigned)__builtin_ctzll(word)));
+			struct ipprefix prefix = {ipaddr_mask(addr, bits), bits};
+			size_t at = match_find(table, network, interface, &prefix);
+			if (at < table->cap) {
+				struct binding *binding = atomic_load_explicit(
+					&table->slots[at], memory_order_acquire);
+				if (binding && binding != TOMBSTONE) {
+					return binding->entry;
+				}
+			}
+		}
+	}
+	return NULL;
+}
+
+struct entry *registry_lookup(const struct registry *registry, struct str network,
+	struct str interface, const struct ipaddr *addr)
+{
+	struct entry *entry = NULL;
+	if (interface.n) {
+		entry = lookup_in(registry, network, interface, addr);
+	}
+	return entry ? entry : lookup_in(registry, network, STR_EMPTY, addr);
+}
+
+static struct binding *binding_new(
+	struct entry *entry, const struct instance *instance, const struct ipprefix *prefix)
+{
+	struct str network = instance->network, interface = instance->interface;
+	struct binding *binding = malloc(sizeof *binding + network.n + interface.n);
+	if (!binding) {
+		return NULL;
+	}
+	binding->entry = entry;
+	binding->prefix = *prefix;
+	if (network.n) {
+		memcpy(binding->text, network.p, network.n);
+	}
+	if (interface.n) {
+		memcpy(binding->text + network.n, interface.p, interface.n);
+	}
+	binding->network = (struct str){binding->text, network.n};
+	binding->interface = (struct str){binding->text + network.n, interface.n};
+	return binding;
+}
+
+static void unbind(struct registry *registry, const struct instance *instance)
+{
+	struct match_table *table = matches_of(registry);
+	for (size_t i = 0; i < instance->n_addresses; i++) {
+		size_t at = match_find(table, instance->network, instance->interface,
+			&instance->addresses[i]);
+		if (at == table->cap) {
+			continue; /* named twice in one match */
+		}
+		struct binding *binding =
+			atomic_load_explicit(&table->slots[at], memory_order_relaxed);
+		atomic_store_explicit(&table->slots[at], TOMBSTONE, memory_order_release);
+		count_length(registry, binding->prefix.bits, -1);
+		retire(registry, binding, free);
+	}
+}
+
+/* All bindings of an instance, or none. */
+static int bind_all(
+	struct registry *registry, struct entry *entry, const struct instance *instance)
+{
+	struct binding *made[INSTANCE_ADDRESSES_MAX];
+	size_t n = 0;
+	TRY(matches_reserve(registry, instance->n_addresses));
+	for (size_t i = 0; i < instance->n_addresses; i++) {
+		made[n] = binding_new(entry, instance, &instance->addresses[i]);
+		if (!made[n]) {
+			while (n) {
+				free(made[--n]);
+			}
+			return -ENOMEM;
+		}
+		n++;
+	}
+	struct match_table *table = matches_of(registry);
+	for (size_t i = 0; i < n; i++) {
+		if (match_find(table, instance->network, instance->interface, &made[i]->prefix) <
+			table->cap) {
+			free(made[i]); /* named twice in one match */
+			continue;
+		}
+		match_insert(table, made[i]);
+		count_length(registry, made[i]->prefix.bits, 1);
+	}
+	return 0;
+}
+
+static bool same_match(const struct instance *a, const struct instance *b)
+{
+	return a->n_addresses == b->n_addresses && str_eq(a->network, b->network) &&
+		str_eq(a->interface, b->interface) &&
+		memcmp(a->addresses, b->addresses, a->n_addresses * sizeof *a->addresses) == 0;
+}
+
+/* --- the writer ------------------------------------------------------------------------------ */
+
+static int taken(struct diag *diag, const struct instance *instance, const struct entry *other,
+	const char *what, const char *value)
+{
+	return diag_set(diag, E_EXISTS, "instances '%.*s' and '%.*s' both have %s %s",
+		STR_FMT(current(other)->name), STR_FMT(instance->name), what, value);
+}
+
+/* Whether another instance than `own` has its id or one of its addresses. */
+static int check_taken(const struct registry *registry, const struct instance *instance,
+	const struct entry *own, struct diag *diag)
+{
+	const struct entry *other = index_find(&registry->ids, str_of(instance->id));
+	const struct match_table *table = matches_of(registry);
+	if (other && other != own) {
+		return taken(diag, instance, other, "the instance id", instance->id);
+	}
+	for (size_t i = 0; i < instance->n_addresses; i++) {
+		size_t at = match_find(table, instance->network, instance->interface,
+			&instance->addresses[i]);
+		if (at == table->cap) {
+			continue;
+		}
+		other = atomic_load_explicit(&table->slots[at], memory_order_relaxed)->entry;
+		if (other != own) {
+			char text[IPADDR_TEXT_BYTES];
+			ipaddr_format(&instance->addresses[i].addr, text);
+			return taken(diag, instance, other, "the address", text);
+		}
+	}
+	return 0;
+}
+
+static int add_entry(struct registry *registry, struct instance *instance, struct diag *diag)
+{
+	struct entry *entry =
+		calloc(1, sizeof *entry + registry->workers * sizeof entry->stats[0]);
+	if (!entry || !index_reserve(&registry->names) || !index_reserve(&registry->ids) ||
+		bind_all(registry, entry, instance) < 0) {
+		free(entry);
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	/* Found by address from now on: until the next line that means "gone", which is harmless. */
+	atomic_store_explicit(&entry->current, instance, memory_order_release);
+	index_add(&registry->names, entry);
+	index_add(&registry->ids, entry);
+	atomic_fetch_add_explicit(&registry->generation, 1, memory_order_release);
+	return 0;
+}
+
+static int replace(struct registry *registry, struct entry *entry, struct instance *instance,
+	struct diag *diag)
+{
+	struct instance *old = current(entry);
+	bool moved = entry->detached || !same_match(old, instance);
+	bool renumbered = entry->detached || strcmp(old->id, instance->id) != 0;
+	if (moved && matches_reserve(registry, instance->n_addresses) < 0) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	if (renumbered && !entry->detached) {
+		index_remove(&registry->ids, str_of(old->id));
+	}
+	if (moved && !entry->detached) {
+		unbind(registry, old);
+	}
+	entry->detached = false;
+	int rc = moved ? bind_all(registry, entry, instance) : 0;
+	if (rc < 0) {
+		/* Back to what was: its bindings fit where they have just been. */
+		(void)!bind_all(registry, entry, old);
+		instance = old;
+	}
+	/* The index of names finds it as before: its key is the same text in the new snapshot. */
+	atomic_store_explicit(&entry->current, instance, memory_order_release);
+	if (renumbered) {
+		index_add(&registry->ids, entry);
+	}
+	if (moved) {
+		atomic_fetch_add_explicit(&registry->generation, 1, memory_order_release);
+	}
+	if (rc < 0) {
+		return diag_set(diag, rc, "out of memory");
+	}
+	retire(registry, old, free_instance);
+	return 0;
+}
+
+int registry_can_put(
+	const struct registry *registry, const struct instance *instance, struct diag *diag)
+{
+	return check_taken(registry, instance, registry_find(registry, instance->name), diag);
+}
+
+int registry_put(struct registry *registry, struct instance *instance, struct diag *diag)
+{
+	struct entry *entry = registry_find(registry, instance->name);
+	int rc = check_taken(registry, instance, entry, diag);
+	if (rc == 0) {
+		rc = entry ? replace(registry, entry, instance, diag)
+			   : add_entry(registry, instance, diag);
+	}
+	if (rc < 0) {
+		instance_free(instance);
+	}
+	return rc;
+}
+
+void registry_detach(struct registry *registry, struct str name)
+{
+	struct entry *entry = registry_find(registry, name);
+	if (entry && !entry->detached) {
+		index_remove(&registry->ids, str_of(current(entry)->id));
+		unbind(registry, current(entry));
+		entry->detached = true;
+	}
+}
+
+int registry_remove(struct registry *registry, struct str name)
+{
+	struct entry *entry = registry_find(registry, name);
+	if (!entry) {
+		return E_NOTFOUND;
+	}
+	struct instance *old = current(entry);
+	registry_detach(registry, name);
+	index_remove(&registry->names, old->name);
+	atomic_store_explicit(&entry->current, NULL, memory_order_release);
+	atomic_fetch_add_explicit(&registry->generation, 1, memory_order_release);
+	entry->dead_epoch = new_epoch(registry);
+	retire(registry, old, free_instance);
+	if (!grow(&registry->dead, registry->n_dead, &registry->cap_dead,
+		    sizeof *registry->dead)) {
+		return 0; /* no memory for the list: better leak the entry than free it under a reader */
+	}
+	registry->dead[registry->n_dead++] = entry;
+	return 0;
+}
+
+int registry_check(struct instance *const *instances, size_t n, struct diag *diag)
+{
+	struct registry *probe = registry_new(0);
+	int rc = probe ? 0 : diag_set(diag, -ENOMEM, "out of memory");
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		if (registry_find(probe, instances[i]->name)) {
+			rc = diag_set(diag, E_EXISTS, "two instances have the name '%.*s'",
+				STR_FMT(instances[i]->name));
+		} else {
+			rc = check_taken(probe, instances[i], NULL, diag);
+		}
+		if (rc == 0) {
+			rc = add_entry(probe, instances[i], diag);
+		}
+	}
+	/* The snapshots were only lent. */
+	for (size_t i = 0; probe && i < probe->names.cap; i++) {
+		if (probe->names.slots[i]) {
+			atomic_store_explicit(
+				&probe->names.slots[i]->current, NULL, memory_order_relaxed);
+		}
+	}
+	registry_free(probe);
+	return rc;
+}
+
+struct entry *registry_find(const struct registry *registry, struct str name)
+{
+	return index_find(&registry->names, name);
+}
+
+size_t registry_count(const struct registry *registry)
+{
+	return registry->names.n;
+}
+
+int registry_each(const struct registry *registry,
+	int (*on_entry)(void *ctx, struct entry *entry), void *ctx)
+{
+	for (size_t i = 0; i < registry->names.cap; i++) {
+		if (registry->names.slots[i]) {
+			TRY(on_entry(ctx, registry->names.slots[i]));
+		}
+	}
+	return 0;
+}
+
+uint64_t entry_counter(const struct registry *registry, const struct entry *entry, unsigned counter)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < registry->workers; i++) {
+		const struct stats *stats =
+			atomic_load_explicit(&entry->stats[i], memory_order_acquire);
+		sum += stats ? stats_get(stats, counter) : 0;
+	}
+	return sum;
+}
+
+void registry_signed(
+	struct registry *registry, struct entry *entry, struct signed_document *document)
+{
+	struct signed_document *old = atomic_exchange_explicit(
+		&entry->signed_document, document, memory_order_acq_rel);
+	atomic_store_explicit(&entry->signing, false, memory_order_release);
+	if (old) {
+		/* Only the writer keeps the list of what is retired: hand it over. */
+		old->next_ = atomic_load_explicit(&registry->replaced, memory_order_relaxed);
+		while (!atomic_compare_exchange_weak_explicit(&registry->replaced, &old->next_, old,
+			memory_order_release, memory_order_relaxed)) {
+		}
+	}
+}
+
+uint64_t registry_mark(const struct registry *registry)
+{
+	return atomic_load_explicit(&registry->epoch, memory_order_acquire);
+}
+
+/* --- readers --------------------------------------------------------------------------------- */
+
+void registry_turn(struct registry *registry, unsigned worker)
+{
+	uint64_t epoch = atomic_load_explicit(&registry->epoch, memory_order_acquire);
+	/* Seen by the writer before anything is read from here: it must not free what we find. */
+	atomic_exchange_explicit(
+		&registry->readers[worker].seen, epoch, memory_order_seq_cst);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+void registry_idle(struct registry *registry, unsigned worker)
+{
+	atomic_store_explicit(&registry->readers[worker].seen, 0, memory_order_release);
+}
+
+uint32_t registry_generation(const struct registry *registry)
+{
+	return atomic_load_explicit(&registry->generation, memory_order_acquire);
+}
+
+struct stats *entry_stats(struct entry *entry, unsigned worker)
+{
+	struct stats *stats = atomic_load_explicit(&entry->stats[worker], memory_order_relaxed);
+	if (!stats) {
+		stats = calloc(1, sizeof *stats);
+		atomic_store_explicit(&entry->stats[worker], stats, memory_order_release);
+	}
+	return stats;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+struct registry *registry_new(unsigned workers)
+{
+	struct registry *registry = aligned_alloc(64, sizeof *registry);
+	struct match_table *table = match_table_new(MATCH_FIRST_SLOTS);
+	if (!registry || !table || workers > REGISTRY_WORKERS_MAX) {
+		free(registry);
+		free(table);
+		return NULL;
+	}
+	memset(registry, 0, sizeof *registry);
+	registry->workers = workers;
+	registry->names.key = name_key;
+	registry->ids.key = id_key;
+	atomic_store_explicit(&registry->epoch, 1, memory_order_relaxed);
+	atomic_store_explicit(&registry->matches, table, memory_order_relaxed);
+	return registry;
+}
+
+void registry_free(struct registry *registry)
+{
+	if (!registry) {
+		return;
+	}
+	retire_replaced(registry);
+	for (size_t i = 0; i < registry->names.cap; i++) {
+		if (registry->names.slots[i]) {
+			free_entry(registry->names.slots[i], registry->workers);
+		}
+	}
+	for (size_t i = 0; i < registry->n_dead; i++) {
+		free_entry(registry->dead[i], registry->workers);
+	}
+	for (size_t i = 0; i < registry->n_retired; i++) {
+		registry->retired[i].free(registry->retired[i].what);
+	}
+	struct match_table *table = matches_of(registry);
+	for (size_t i = 0; i < table->cap; i++) {
+		struct binding *binding =
+			atomic_load_explicit(&table->slots[i], memory_order_relaxed);
+		if (binding != TOMBSTONE) {
+			free(binding);
+		}
+	}
+	free(table);
+	free(registry->names.slots);
+	free(registry->ids.slots);
+	free(registry->retired);
+	free(registry->dead);
+	free(registry);
+}

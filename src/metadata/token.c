@@ -1,0 +1,159 @@
+#include "metadata/token.h"
+
+#include <errno.h>
+
+#define EXPIRY_AT   4
+#define NONCE_AT    8
+#define MAC_AT      16
+#define MAC_BYTES   (TOKEN_BYTES - MAC_AT)
+#define NONCE_BYTES (MAC_AT - NONCE_AT)
+#define NS_PER_S    INT64_C(1000000000)
+
+/* What every token of the modern service begins with: "AQAEA…" in base64url. */
+static const unsigned char prefix[EXPIRY_AT] = {0x01, 0x00, 0x04, 0x00};
+
+static const char alphabet[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/* The value of a base64url character plus 1; 0 for what is none. */
+static const uint8_t values[256] = {
+	['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,
+	['H'] = 8,  ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14,
+	['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21,
+	['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28,
+	['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35,
+	['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42,
+	['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49,
+	['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+	['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['-'] = 63,
+	['_'] = 64,
+};
+
+int token_keys_init(struct token_keys *keys, const struct secret *secrets, size_t n)
+{
+	*keys = (struct token_keys){0};
+	if (n == 0 || n > TOKEN_KEYS_MAX) {
+		return E_RANGE;
+	}
+	for (size_t i = 0; i < n; i++) {
+		keys->hmac_[i] = crypto_hmac_new(&secrets[i]);
+		keys->n_++;
+		if (!keys->hmac_[i]) {
+			token_keys_done(keys);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void token_keys_done(struct token_keys *keys)
+{
+	for (size_t i = 0; i < keys->n_; i++) {
+		crypto_hmac_free(keys->hmac_[i]);
+	}
+	*keys = (struct token_keys){0};
+}
+
+static void put_u32(unsigned char *at, uint32_t value)
+{
+	at[0] = (unsigned char)(value >> 24);
+	at[1] = (unsigned char)(value >> 16);
+	at[2] = (unsigned char)(value >> 8);
+	at[3] = (unsigned char)value;
+}
+
+static uint32_t get_u32(const unsigned char *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static void encode(const unsigned char bytes[TOKEN_BYTES], char text[TOKEN_CHARS])
+{
+	for (size_t i = 0; i < TOKEN_BYTES; i += 3) {
+		unsigned v = (unsigned)bytes[i] << 16 |
+			(i + 1 < TOKEN_BYTES ? (unsigned)bytes[i + 1] << 8 : 0) |
+			(i + 2 < TOKEN_BYTES ? bytes[i + 2] : 0);
+		*text++ = alphabet[v >> 18];
+		*text++ = alphabet[v >> 12 & 63];
+		*text++ = i + 1 < TOKEN_BYTES ? alphabet[v >> 6 & 63] : '=';
+		*text++ = i + 2 < TOKEN_BYTES ? alphabet[v & 63] : '=';
+	}
+}
+
+/* 40 bytes are 13 groups of three and one byte: 53 1/3 characters, of which the last has unused bits. */
+static int decode(struct str text, unsigned char bytes[TOKEN_BYTES])
+{
+	const unsigned char *p = (const unsigned char *)text.p;
+	if (text.n != TOKEN_CHARS || p[TOKEN_CHARS - 1] != '=' || p[TOKEN_CHARS - 2] != '=') {
+		return E_SYNTAX;
+	}
+	size_t out = 0;
+	bool good = true;
+	for (size_t i = 0; i + 4 < TOKEN_CHARS; i += 4) {
+		unsigned a = values[p[i]], b = values[p[i + 1]], c = values[p[i + 2]],
+			 d = values[p[i + 3]];
+		good &= a && b && c && d;
+		unsigned v = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+		bytes[out++] = (unsigned char)(v >> 16);
+		bytes[out++] = (unsigned char)(v >> 8);
+		bytes[out++] = (unsigned char)v;
+	}
+	unsigned a = values[p[TOKEN_CHARS - 4]], b = values[p[TOKEN_CHARS - 3]];
+	/* Canonical: the four bits that stand for nothing are zero. */
+	good &= a && b && ((b - 1) & 15) == 0;
+	bytes[out] = (unsigned char)((a - 1) << 2 | (b - 1) >> 4);
+	return good ? 0 : E_SYNTAX;
+}
+
+static int mac_of(struct crypto_hmac *hmac, const struct token_owner *owner,
+	const unsigned char bytes[TOKEN_BYTES], unsigned char ret_mac[CRYPTO_SHA256_BYTES])
+{
+	/* One part after the other in one block: a single update is cheaper than three. */
+	unsigned char message[MAC_AT + 4 + 64];
+	if (owner->instance_id.n > sizeof message - MAC_AT - 4) {
+		return E_LIMIT;
+	}
+	memcpy(message, bytes, MAC_AT);
+	put_u32(message + MAC_AT, owner->epoch);
+	memcpy(message + MAC_AT + 4, owner->instance_id.p, owner->instance_id.n);
+	struct str part = {(const char *)message, MAC_AT + 4 + owner->instance_id.n};
+	return crypto_hmac_run(hmac, &part, 1, ret_mac);
+}
+
+int token_mint(struct token_keys *keys, const struct token_owner *owner, struct crypto_rng *rng,
+	int64_t now_ns, uint32_t ttl_s, char ret_text[TOKEN_CHARS])
+{
+	unsigned char bytes[TOKEN_BYTES], mac[CRYPTO_SHA256_BYTES];
+	if (ttl_s < TOKEN_TTL_MIN_S || ttl_s > TOKEN_TTL_MAX_S) {
+		return E_RANGE;
+	}
+	/* The next whole second, so that it lasts at least its TTL and less than a second more. */
+	int64_t from_s = (now_ns + NS_PER_S - 1) / NS_PER_S;
+	memcpy(bytes, prefix, sizeof prefix);
+	put_u32(bytes + EXPIRY_AT, (uint32_t)(from_s + ttl_s));
+	TRY(crypto_rng_draw(rng, bytes + NONCE_AT, NONCE_BYTES));
+	TRY(mac_of(keys->hmac_[0], owner, bytes, mac));
+	memcpy(bytes + MAC_AT, mac, MAC_BYTES);
+	encode(bytes, ret_text);
+	return 0;
+}
+
+int token_verify(struct token_keys *keys, const struct token_owner *owner, struct str text,
+	int64_t now_ns, uint32_t *ret_left_s)
+{
+	unsigned char bytes[TOKEN_BYTES], mac[CRYPTO_SHA256_BYTES];
+	TRY(decode(text, bytes));
+	if (memcmp(bytes, prefix, sizeof prefix) != 0) {
+		return E_SYNTAX;
+	}
+	bool genuine = false;
+	for (size_t i = 0; i < keys->n_ && !genuine; i++) {
+		TRY(mac_of(keys->hmac_[i], owner, bytes, mac));
+		genuine = crypto_equal(mac, bytes + MAC_AT, MAC_BYTES);
+	}
+	int64_t left_ns = (int64_t)get_u32(bytes + EXPIRY_AT) * NS_PER_S - now_ns;
+	if (!genuine || left_ns <= 0) {
+		return E_AUTH;
+	}
+	*ret_left_s = (uint32_t)(left_ns / NS_PER_S);
+	return 0;
+}

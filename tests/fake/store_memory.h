@@ -1,0 +1,30 @@
+/*
+ * store_memory - a store that keeps nothing, behind the contract of store/store.h, and fails on
+ *                demand.
+ *
+ * Layer:   tests
+ * Threads: as store/store.h
+ * Memory:  store_memory_new() gives, store_free() takes; a transaction copies everything
+ * Secrets: wiped when freed
+ * Limits:  none
+ * Spec:    store/store.h
+ */
+#ifndef TELLTALE_FAKE_STORE_MEMORY_H
+#define TELLTALE_FAKE_STORE_MEMORY_H
+
+#include "store/store.h"
+
+/* NULL when out of memory. */
+struct store *store_memory_new(void);
+
+/*
+ * The nth call from now on (1 is the next) fails with rc and does nothing else, once. Every
+ * function of the contract that can fail counts as a call; rollback does not. 0: none fails.
+ * A change that fails so loses its transaction, as in any store; a failing commit undoes it.
+ */
+void store_memory_fail(struct store *store, unsigned nth, int rc);
+
+/* How many calls there have been: to fail each in turn, count them in a run without failures. */
+unsigned store_memory_calls(const struct store *store);
+
+#endif

@@ -1,0 +1,452 @@
+/*
+ * What SQLite's back end owes beyond the promises that test_store.c asks of all: names and modes,
+ * other people's files, damage, second openers, memory that runs out.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "tests/unit/scratch.h"
+
+#define DAMAGES	     200
+#define HEADER_BYTES 100
+#define MALLOCS_MOST 20000
+
+/* By another program, so to speak. */
+static void run_sql(const char *path, const char *sql)
+{
+	sqlite3 *db = NULL;
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	char *error = NULL;
+	if (sqlite3_exec(db, sql, NULL, NULL, &error) != SQLITE_OK) {
+		fail_msg("%s: %s", sql, error);
+	}
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void remove_beside(struct scratch *f)
+{
+	static const char *const endings[] = {"-wal", "-shm", "-journal"};
+	for (size_t i = 0; i < 3; i++) {
+		char name[160];
+		(void)snprintf(name, sizeof name, "%s%s", f->path, endings[i]);
+		(void)unlink(name);
+	}
+}
+
+/* --- making and naming ----------------------------------------------------------------------- */
+
+static void assert_mode(const char *path, const char *ending, mode_t expected)
+{
+	char name[160];
+	struct stat st;
+	(void)snprintf(name, sizeof name, "%s%s", path, ending);
+	assert_int_equal(stat(name, &st), 0);
+	assert_int_equal(st.st_mode & 07777, expected);
+}
+
+static void test_modes_whatever_the_umask(void **state)
+{
+	struct scratch *f = *state;
+	static const mode_t masks[] = {0, 022, 0777};
+	for (size_t i = 0; i < 3; i++) {
+		char folder[80];
+		(void)snprintf(folder, sizeof folder, "%s/%zu", f->folder, i);
+		(void)snprintf(f->path, sizeof f->path, "%s/deep/t.db", folder);
+		(void)snprintf(f->url, sizeof f->url, "sqlite://%s", f->path);
+		mode_t old = umask(masks[i]);
+		struct store *store = scratch_open(f);
+		umask(old);
+		assert_non_null(store);
+		assert_mode(folder, "", 0700);
+		assert_mode(folder, "/deep", 0700);
+		assert_mode(f->path, "", 0600);
+		assert_mode(f->path, "-wal", 0600);
+		assert_mode(f->path, "-shm", 0600);
+		assert_mode(f->path, "-lock", 0600);
+		store_free(store);
+	}
+}
+
+static void test_loose_modes_are_tightened(void **state)
+{
+	struct scratch *f = *state;
+	assert_int_equal(scratch_try(f), 0);
+	assert_int_equal(chmod(f->path, 0666), 0);
+	assert_int_equal(scratch_try(f), 0);
+	assert_mode(f->path, "", 0600);
+	assert_mode(f->folder, "", 0700);
+	char other[96]; /* what is not ours is left alone */
+	(void)snprintf(other, sizeof other, "%s/other.db", f->folder);
+	scratch_write(other, STR("some text"));
+	assert_int_equal(chmod(other, 0666), 0);
+	(void)snprintf(f->url, sizeof f->url, "sqlite:%s", other);
+	assert_int_equal(scratch_try(f), E_DAMAGED);
+	assert_mode(other, "", 0666);
+}
+
+static void test_urls(void **state)
+{
+	struct scratch *f = *state;
+	static const struct {
+		int line;
+		const char *url;
+		int rc;
+		const char *made;
+	} rows[] = {
+		{__LINE__, "sqlite:a.db", 0, "a.db"},
+		{__LINE__, "sqlite://b.db", 0, "b.db"},
+		{__LINE__, "sqlite:new/c.db", 0, "new/c.db"},
+		{__LINE__, "sqlite:./d.db", 0, "d.db"},
+		{__LINE__, "sqlite::memory:", 0, ":memory:"},
+		{__LINE__, "sqlite:file:e?mode=memory", 0, "file:e?mode=memory"},
+		{__LINE__, "sqlite:a.db/f.db", -ENOTDIR, NULL},
+		{__LINE__, "", E_SYNTAX, NULL},
+		{__LINE__, "sqlite", E_SYNTAX, NULL},
+		{__LINE__, "sqlite:", E_SYNTAX, NULL},
+		{__LINE__, "sqlite://", E_SYNTAX, NULL},
+		{__LINE__, "sqlite:///", E_SYNTAX, NULL},
+		{__LINE__, "sqlite:///tmp/", E_SYNTAX, NULL},
+		{__LINE__, "sqlite:..", E_SYNTAX, NULL},
+		{__LINE__, "sqlite:a/.", E_SYNTAX, NULL},
+		{__LINE__, "/tmp/telltale.db", E_SYNTAX, NULL},
+		{__LINE__, "mysql://user:hidden@host/x", E_SYNTAX, NULL},
+	};
+	int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(chdir(f->folder), 0);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		(void)snprintf(f->url, sizeof f->url, "%s", rows[i].url);
+		int rc = scratch_try(f);
+		if (rc != rows[i].rc || (rc < 0) != (f->diag.text[0] != '\0') ||
+			(rows[i].made && scratch_size(rows[i].made, "") < 4096)) {
+			fail_msg("line %d: %s: %s", rows[i].line, result_name(rc), f->diag.text);
+		}
+		assert_null(strstr(f->diag.text, "hidden"));
+	}
+	struct str nul = STR("sqlite:a\0b");
+	struct store *store = NULL;
+	assert_int_equal(store_open(nul, &store, NULL), E_SYNTAX);
+	assert_int_equal(fchdir(here), 0);
+	(void)close(here);
+}
+
+static void test_too_long_a_path(void **state)
+{
+	struct scratch *f = *state;
+	struct buf url = BUF_EMPTY;
+	buf_add_f(&url, "sqlite:%s", f->folder);
+	for (int i = 0; i < 6; i++) {
+		buf_add_f(&url, "/%0100d", 0);
+	}
+	struct store *store = NULL;
+	assert_int_equal(store_open(buf_str(&url), &store, &f->diag), -ENAMETOOLONG);
+	assert_null(store);
+	buf_done(&url);
+}
+
+static void test_empty_file_is_new(void **state)
+{
+	struct scratch *f = *state;
+	scratch_write(f->path, STR(""));
+	struct store *store = scratch_open(f);
+	assert_non_null(store);
+	assert_int_equal(scratch_commit(store, 0), 0);
+	store_free(store);
+	assert_int_equal(scratch_size(f->path, "-wal"), -1);
+	store = scratch_open(f);
+	assert_int_equal(scratch_count(store), 1);
+	store_free(store);
+}
+
+/* --- what is not ours, or not any more ------------------------------------------------------- */
+
+static void test_other_files_are_refused(void **state)
+{
+	struct scratch *f = *state;
+	static const char zeros[8192];
+	scratch_write(f->path, STR("These are notes, and there are some of them.\n"));
+	scratch_assert_kept(f, E_DAMAGED, "not an SQLite database");
+	scratch_write(f->path, STR("\n"));
+	scratch_assert_kept(f, E_DAMAGED, "not an SQLite database");
+	scratch_write(f->path, STR("SQLite format 3\0"));
+	scratch_assert_kept(f, E_DAMAGED, "not an SQLite database");
+	scratch_write(f->path, (struct str){zeros, sizeof zeros});
+	scratch_assert_kept(f, E_DAMAGED, "not an SQLite database");
+	assert_int_equal(unlink(f->path), 0);
+	run_sql(f->path, "CREATE TABLE instance (name TEXT); INSERT INTO instance VALUES ('a');");
+	scratch_assert_kept(f, E_DAMAGED, "of another program");
+	run_sql(f->path, "PRAGMA application_id = 1414807884;");
+	scratch_assert_kept(f, E_DAMAGED, "of another program");
+	run_sql(f->path, "PRAGMA user_version = 1;");
+	scratch_assert_kept(f, E_DAMAGED, "no such table");
+	assert_int_equal(unlink(f->path), 0);
+	assert_int_equal(mkdir(f->path, 0700), 0);
+	scratch_assert_refused(f, E_DAMAGED, "not a regular file");
+	assert_int_equal(rmdir(f->path), 0);
+	assert_int_equal(mkfifo(f->path, 0600), 0);
+	scratch_assert_refused(f, E_DAMAGED, "not a regular file");
+	assert_int_equal(unlink(f->path), 0);
+	assert_int_equal(symlink("nowhere", f->path), 0);
+	scratch_assert_refused(f, -ENOENT, "it can't be found");
+}
+
+static void test_newer_schema_is_refused(void **state)
+{
+	struct scratch *f = *state;
+	assert_int_equal(scratch_try(f), 0);
+	run_sql(f->path, "PRAGMA user_version = 2;");
+	scratch_assert_kept(f, E_VERSION, "schema 2, this one knows 1");
+	run_sql(f->path, "PRAGMA user_version = 1;");
+	assert_int_equal(scratch_try(f), 0);
+}
+
+static void test_odd_contents_are_refused(void **state)
+{
+	struct scratch *f = *state;
+	static const struct {
+		const char *sql;
+		const char *text;
+	} rows[] = {
+		{"DELETE FROM state", "revision counter"},
+		{"UPDATE state SET revision = 1", "revision counter"},
+		{"ALTER TABLE instance RENAME COLUMN spec TO specs", "no column named spec"},
+		{"DROP TABLE secret", "no such table"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		(void)unlink(f->path);
+		struct store *store = scratch_open(f);
+		assert_int_equal(scratch_commit(store, 0), 0);
+		assert_int_equal(scratch_commit(store, 1), 0);
+		store_free(store);
+		run_sql(f->path, rows[i].sql);
+		scratch_assert_refused(f, E_DAMAGED, rows[i].text);
+	}
+}
+
+/* Refused and left alone, or all that can be read is what was written. */
+static void check_damaged(struct scratch *f, struct str file, struct str text, size_t offset)
+{
+	struct store *store = NULL;
+	int rc = store_open(str_of(f->url), &store, &f->diag);
+	if (rc < 0) {
+		struct buf after = scratch_read(f->path);
+		if ((rc != E_DAMAGED && rc != E_VERSION) || !str_eq(file, buf_str(&after))) {
+			fail_msg("offset %zu: %s: %s", offset, result_name(rc), f->diag.text);
+		}
+		buf_done(&after);
+	} else {
+		struct buf now = BUF_EMPTY;
+		rc = scratch_dump(store, &now);
+		if (rc != E_DAMAGED && (rc != 0 || !str_eq(text, buf_str(&now)))) {
+			fail_msg("offset %zu: %s, and other text", offset, result_name(rc));
+		}
+		buf_done(&now);
+		store_free(store);
+	}
+	remove_beside(f);
+}
+
+static void test_damaged_bytes(void **state)
+{
+	struct scratch *f = *state;
+	struct buf text = scratch_sample(f, 60);
+	struct buf file = scratch_read(f->path);
+	uint32_t dice = 1;
+	for (size_t i = 0; i < HEADER_BYTES + DAMAGES; i++) {
+		dice = dice * 1664525 + 1013904223;
+		size_t offset = i < HEADER_BYTES ? i : (dice >> 4) % file.n;
+		char old = file.p[offset];
+		file.p[offset] = (char)(old ^ (i % 2 ? 0xff : 1 << (dice >> 28 & 7)));
+		scratch_write(f->path, buf_str(&file));
+		check_damaged(f, buf_str(&file), buf_str(&text), offset);
+		file.p[offset] = old;
+	}
+	buf_done(&text);
+	buf_done(&file);
+}
+
+static void test_truncated(void **state)
+{
+	struct scratch *f = *state;
+	struct buf text = scratch_sample(f, 60);
+	struct buf file = scratch_read(f->path);
+	for (size_t n = 1; n < file.n; n = n < 4096 ? n * 2 : n + 3072) {
+		scratch_write(f->path, (struct str){file.p, n});
+		scratch_assert_kept(f, E_DAMAGED, "");
+		remove_beside(f);
+	}
+	scratch_write(f->path, buf_str(&file)); /* the copy is restored */
+	assert_int_equal(scratch_try(f), 0);
+	buf_done(&text);
+	buf_done(&file);
+}
+
+static void test_damaged_rows_are_named(void **state)
+{
+	struct scratch *f = *state;
+	struct buf text = scratch_sample(f, 60);
+	buf_reset(&text);
+	run_sql(f->path,
+		"UPDATE instance SET spec = 'other' WHERE name = 'web-000003';"
+		"UPDATE secret SET value = x'00'; UPDATE deleted SET name = 'web-000008';");
+	struct store *store = scratch_open(f);
+	assert_non_null(store);
+	const struct store_ops *ops = store->ops;
+	assert_int_equal(ops->instance_each(store, scratch_add_row, &text, &f->diag), E_DAMAGED);
+	assert_non_null(strstr(f->diag.text, "web-000003"));
+	assert_int_equal(
+		ops->instance_get(store, STR("web-000003"), scratch_add_row, &text, &f->diag),
+		E_DAMAGED);
+	assert_int_equal(
+		ops->instance_get(store, STR("web-000004"), scratch_add_row, &text, NULL), 0);
+	assert_int_equal(
+		ops->changed_since(store, 61, scratch_add_row, &text, &f->diag), E_DAMAGED);
+	struct secret key = {0};
+	assert_int_equal(ops->secret_get(store, STR("key"), &key, &f->diag), E_DAMAGED);
+	assert_null(key.p);
+	assert_int_equal(scratch_commit(store, 3), 0); /* put anew, it is whole again */
+	assert_int_equal(
+		ops->instance_get(store, STR("web-000003"), scratch_add_row, &text, NULL), 0);
+	store_free(store);
+	buf_done(&text);
+}
+
+/* --- two at a time --------------------------------------------------------------------------- */
+
+static void test_second_opener(void **state)
+{
+	struct scratch *f = *state;
+	struct store *store = scratch_open(f);
+	assert_non_null(store);
+	char text[64];
+	(void)snprintf(text, sizeof text, "in use by process %ld;", (long)getpid());
+	scratch_assert_refused(f, E_BUSY, text);
+	char link_path[96];
+	(void)snprintf(link_path, sizeof link_path, "%s/link.db", f->folder);
+	assert_int_equal(symlink(f->path, link_path), 0);
+	(void)snprintf(f->url, sizeof f->url, "sqlite:%s", link_path);
+	scratch_assert_refused(f, E_BUSY, text);       /* by another name, the same */
+	assert_int_equal(scratch_commit(store, 0), 0); /* the first goes on */
+	store_free(store);
+	assert_int_equal(scratch_try(f), 0);
+}
+
+static void test_other_programs_may_look(void **state)
+{
+	struct scratch *f = *state;
+	struct store *store = scratch_open(f);
+	assert_int_equal(scratch_commit(store, 0), 0);
+	sqlite3 *db = NULL;
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db, "BEGIN; SELECT * FROM instance", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(scratch_commit(store, 1), 0);
+	store_free(store);
+	store = scratch_open(f); /* the checkpoint can't end while it looks */
+	assert_non_null(store);
+	assert_int_equal(scratch_count(store), 2);
+	assert_int_equal(sqlite3_exec(db, "COMMIT; BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(scratch_commit(store, 2), E_BUSY);
+	assert_int_equal(scratch_count(store), 2);
+	assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(scratch_commit(store, 2), 0);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	store_free(store);
+}
+
+/* --- out of memory --------------------------------------------------------------------------- */
+
+static sqlite3_mem_methods real_memory;
+static unsigned fail_malloc_at; /* 0: never */
+
+static bool malloc_fails(void)
+{
+	return fail_malloc_at > 0 && --fail_malloc_at == 0;
+}
+
+static void *failing_malloc(int n)
+{
+	return malloc_fails() ? NULL : real_memory.xMalloc(n);
+}
+
+static void *failing_realloc(void *p, int n)
+{
+	return malloc_fails() ? NULL : real_memory.xRealloc(p, n);
+}
+
+static int use_store(struct scratch *f)
+{
+	struct store *store = NULL;
+	struct buf text = BUF_EMPTY;
+	int rc = store_open(str_of(f->url), &store, &f->diag);
+	if (rc == 0) {
+		rc = scratch_commit(store, 0);
+		int read_rc = scratch_dump(store, &text);
+		rc = rc < 0 ? rc : read_rc;
+	}
+	buf_done(&text);
+	store_free(store);
+	return rc;
+}
+
+static void test_every_allocation_fails_once(void **state)
+{
+	struct scratch *f = *state;
+	struct buf text = scratch_sample(f, 8);
+	unsigned nth = 1;
+	for (; nth < MALLOCS_MOST; nth++) {
+		fail_malloc_at = nth;
+		int rc = use_store(f);
+		bool reached = fail_malloc_at == 0;
+		fail_malloc_at = 0;
+		if (rc != 0 && rc != -ENOMEM) {
+			fail_msg("allocation %u: %s: %s", nth, result_name(rc), f->diag.text);
+		}
+		if (!reached) {
+			break;
+		}
+	}
+	assert_in_range(nth, 100, MALLOCS_MOST - 1);
+	assert_int_equal(use_store(f), 0);
+	buf_done(&text);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
+
+int main(void)
+{
+	if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real_memory) != SQLITE_OK) {
+		return 1;
+	}
+	sqlite3_mem_methods failing = real_memory;
+	failing.xMalloc = failing_malloc;
+	failing.xRealloc = failing_realloc;
+	if (sqlite3_config(SQLITE_CONFIG_MALLOC, &failing) != SQLITE_OK) {
+		return 1;
+	}
+	const struct CMUnitTest tests[] = {
+		TEST(test_modes_whatever_the_umask),
+		TEST(test_loose_modes_are_tightened),
+		TEST(test_urls),
+		TEST(test_too_long_a_path),
+		TEST(test_empty_file_is_new),
+		TEST(test_other_files_are_refused),
+		TEST(test_newer_schema_is_refused),
+		TEST(test_odd_contents_are_refused),
+		TEST(test_damaged_bytes),
+		TEST(test_truncated),
+		TEST(test_damaged_rows_are_named),
+		TEST(test_second_opener),
+		TEST(test_other_programs_may_look),
+		TEST(test_every_allocation_fails_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
