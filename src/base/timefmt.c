@@ -1,46 +1,110 @@
 #include "base/timefmt.h"
 
-#include <stdio.h>
 #include <time.h>
 
 #define YEAR_9999_END_S INT64_C(253402300799)
+#define DAY_S           86400
 
-static void split(int64_t unix_s, struct tm *ret_tm)
+/* A moment taken apart; UTC. */
+struct civil {
+	unsigned year;
+	unsigned month; /* 1 to 12 */
+	unsigned day;
+	unsigned weekday; /* 0 is Sunday */
+	unsigned hour;
+	unsigned minute;
+	unsigned second;
+};
+
+/*
+ * gmtime_r(3) takes a lock and snprintf(3) parses a format, and both are on the way of every reply;
+ * so the calendar is computed here, from an era of 400 years that begins in March, which puts the
+ * leap day at a year's end.
+ */
+static struct civil split(int64_t unix_s)
 {
-	if (unix_s < 0) {
-		unix_s = 0;
-	}
-	if (unix_s > YEAR_9999_END_S) {
-		unix_s = YEAR_9999_END_S;
-	}
-	time_t t = (time_t)unix_s;
-	gmtime_r(&t, ret_tm);
+	uint64_t s = unix_s < 0 ? 0
+		: unix_s > YEAR_9999_END_S
+		? (uint64_t)YEAR_9999_END_S
+		: (uint64_t)unix_s;
+	unsigned days = (unsigned)(s / DAY_S), in_day = (unsigned)(s % DAY_S);
+	unsigned z = days + 719468; /* days from 1 March 0000 to 1 January 1970 */
+	unsigned era = z / 146097, of_era = z % 146097;
+	unsigned year_of_era =
+		(of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	unsigned of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	unsigned from_march = (5 * of_year + 2) / 153;
+	unsigned month = from_march < 10 ? from_march + 3 : from_march - 9;
+	return (struct civil){
+		.year = era * 400 + year_of_era + (month <= 2),
+		.month = month,
+		.day = of_year - (153 * from_march + 2) / 5 + 1,
+		.weekday = (days + 4) % 7,
+		.hour = in_day / 3600,
+		.minute = in_day / 60 % 60,
+		.second = in_day % 60,
+	};
+}
+
+static char *put2(char *at, unsigned value)
+{
+	at[0] = (char)('0' + value / 10 % 10);
+	at[1] = (char)('0' + value % 10);
+	return at + 2;
+}
+
+static char *put4(char *at, unsigned value)
+{
+	return put2(put2(at, value / 100), value % 100);
+}
+
+/* "11:22:33" */
+static char *put_time(char *at, const struct civil *t)
+{
+	at = put2(at, t->hour);
+	*at++ = ':';
+	at = put2(at, t->minute);
+	*at++ = ':';
+	return put2(at, t->second);
+}
+
+static char *put3(char *at, const char *text)
+{
+	memcpy(at, text, 3);
+	return at + 3;
 }
 
 void timefmt_http(int64_t unix_s, char ret_text[TIMEFMT_HTTP_BYTES])
 {
-	/* strftime would use the locale's names. */
 	static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 	static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
 		"Sep", "Oct", "Nov", "Dec"};
-	struct tm tm;
-	char text[96];
-	split(unix_s, &tm);
-	(void)snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday],
-		tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-	memcpy(ret_text, text, TIMEFMT_HTTP_BYTES - 1);
-	ret_text[TIMEFMT_HTTP_BYTES - 1] = '\0';
+	struct civil t = split(unix_s);
+	char *at = put3(ret_text, days[t.weekday]);
+	*at++ = ',';
+	*at++ = ' ';
+	at = put2(at, t.day);
+	*at++ = ' ';
+	at = put3(at, months[t.month - 1]);
+	*at++ = ' ';
+	at = put4(at, t.year);
+	*at++ = ' ';
+	at = put_time(at, &t);
+	memcpy(at, " GMT", 5);
 }
 
 void timefmt_iso(int64_t unix_s, char ret_text[TIMEFMT_ISO_BYTES])
 {
-	struct tm tm;
-	char text[96];
-	split(unix_s, &tm);
-	(void)snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900,
-		tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-	memcpy(ret_text, text, TIMEFMT_ISO_BYTES - 1);
-	ret_text[TIMEFMT_ISO_BYTES - 1] = '\0';
+	struct civil t = split(unix_s);
+	char *at = put4(ret_text, t.year);
+	*at++ = '-';
+	at = put2(at, t.month);
+	*at++ = '-';
+	at = put2(at, t.day);
+	*at++ = 'T';
+	at = put_time(at, &t);
+	*at++ = 'Z';
+	*at = '\0';
 }
 
 /* Digits at text[at..at+n), or -1. */

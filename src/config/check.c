@@ -9,8 +9,8 @@
 #define SEGMENT_MAX   255
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define DIGITS  "0123456789"
-#define HEX     DIGITS "abcdef"
+#define DIGITS	"0123456789"
+#define HEX	DIGITS "abcdef"
 
 static bool only(struct str text, const char *set)
 {
@@ -50,7 +50,7 @@ static uint32_t next_character(struct str *text)
 static bool is_control(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff ||
-		c == 0xfffe || c == 0xffff;
+	       c == 0xfffe || c == 0xffff;
 }
 
 static bool all_fit(struct str text, bool lines)
@@ -164,19 +164,19 @@ bool check_account(struct str text)
 bool check_region(struct str text)
 {
 	return text.n && text.n <= REGION_MAX && only((struct str){text.p, 1}, LETTERS) &&
-		only(text, LETTERS DIGITS "-_");
+	       only(text, LETTERS DIGITS "-_");
 }
 
 bool check_role_name(struct str text)
 {
 	return text.n && text.n <= ROLE_NAME_MAX && only(text, LETTERS DIGITS "+=,.@_-") &&
-		!str_eq(text, STR(".")) && !str_eq(text, STR(".."));
+	       !str_eq(text, STR(".")) && !str_eq(text, STR(".."));
 }
 
 bool check_interface(struct str text)
 {
 	return check_word(text) && text.n <= INTERFACE_MAX && str_find(text, '/') == text.n &&
-		!str_eq(text, STR(".")) && !str_eq(text, STR(".."));
+	       !str_eq(text, STR(".")) && !str_eq(text, STR(".."));
 }
 
 /* The base64 of a key starts with its type's length, four bytes of which the first three are 0. */
@@ -194,19 +194,18 @@ bool check_public_key(struct str text)
 	text.n = type;
 	return (str_starts(text, STR("ssh-")) || str_starts(text, STR("ecdsa-")) ||
 		       str_starts(text, STR("sk-"))) &&
-		only(text, LETTERS DIGITS "-@.") && str_starts(blob, STR("AAAA")) &&
-		only(blob, LETTERS DIGITS "+/");
+	       only(text, LETTERS DIGITS "-@.") && str_starts(blob, STR("AAAA")) &&
+	       only(blob, LETTERS DIGITS "+/");
 }
 
 bool check_shown_tag(struct str key)
 {
 	return key.n && only(key, LETTERS DIGITS "+-=.,_:@") && !str_eq(key, STR(".")) &&
-		!str_eq(key, STR("..")) && !str_eq(key, STR("_index"));
+	       !str_eq(key, STR("..")) && !str_eq(key, STR("_index"));
 }
 
 bool check_path_segment(struct str name)
 {
 	return name.n && name.n <= SEGMENT_MAX && check_line(name) &&
-		str_find(name, '/') == name.n && !str_eq(name, STR(".")) &&
-		!str_eq(name, STR(".."));
+	       str_find(name, '/') == name.n && !str_eq(name, STR(".")) && !str_eq(name, STR(".."));
 }

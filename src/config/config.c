@@ -23,7 +23,8 @@ static const char **source_of(const struct config *config, const struct setting 
 	return &config->sources_[row - settings];
 }
 
-static int set_source_node(struct loader *loader, const struct setting *row, const struct node *node)
+static int set_source_node(
+	struct loader *loader, const struct setting *row, const struct node *node)
 {
 	struct config *config = loader->config;
 	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
@@ -61,8 +62,8 @@ static int load_scalar(struct loader *loader, const struct setting *row, struct 
 			node->kind == NODE_LIST ? "list" : "map");
 	}
 	if (node_is_null(node)) {
-		return node_fail(node, config->file, loader->diag, E_SYNTAX,
-			"%.*s: needs a value", STR_FMT(name));
+		return node_fail(node, config->file, loader->diag, E_SYNTAX, "%.*s: needs a value",
+			STR_FMT(name));
 	}
 	int rc = E_SYNTAX;
 	if (row->type != SETTING_FLAG || node->plain) {
@@ -120,8 +121,8 @@ static int listen_defaults(struct config *config, struct config_listen *listen)
 {
 	for (const struct setting *row = setting_listen; row->name.n; row++) {
 		if (row->fallback) {
-			TRY(setting_take(row, &config->arena_, NULL, str_of(row->fallback), listen,
-				NULL));
+			TRY(setting_take(
+				row, &config->arena_, NULL, str_of(row->fallback), listen, NULL));
 		}
 	}
 	return 0;
@@ -198,7 +199,8 @@ static int load_instances(struct loader *loader, const struct node *node)
 		config->instances = json_incref(loader->set.specs);
 		return 0;
 	}
-	if (node->kind != NODE_SCALAR || node_is_null(node) || strlen(node->text.p) != node->text.n) {
+	if (node->kind != NODE_SCALAR || node_is_null(node) ||
+		strlen(node->text.p) != node->text.n) {
 		return node_fail(node, config->file, loader->diag, E_SYNTAX,
 			"instances: must be a list, or the path of a file or folder");
 	}
@@ -287,8 +289,8 @@ static int load_top(struct loader *loader, const struct node *member)
 			continue;
 		}
 		return key.n == row->name.n
-			? load_row(loader, row, member)
-			: load_group(loader, member, (struct str){key.p, key.n + 1});
+			       ? load_row(loader, row, member)
+			       : load_group(loader, member, (struct str){key.p, key.n + 1});
 	}
 	return fail_unknown(loader, member, STR_EMPTY);
 }
@@ -312,15 +314,14 @@ static int load_text(struct loader *loader, struct str text)
 
 /* --- the command line -------------------------------------------------------------------------- */
 
-static int fail_flag(const struct loader *loader, int rc, const char *flag, const char *value,
-	const char *what)
+static int fail_flag(
+	const struct loader *loader, int rc, const char *flag, const char *value, const char *what)
 {
-	return diag_set(loader->diag, rc, "%s %.*s: %s", flag,
-		STR_FMT(node_excerpt(str_of(value))), what);
+	return diag_set(
+		loader->diag, rc, "%s %.*s: %s", flag, STR_FMT(node_excerpt(str_of(value))), what);
 }
 
-static int flag_value(
-	struct loader *loader, const char *name, const char *flag, const char *value)
+static int flag_value(struct loader *loader, const char *name, const char *flag, const char *value)
 {
 	struct config *config = loader->config;
 	const struct setting *row = find_setting(str_of(name));
@@ -448,8 +449,8 @@ static int default_path(struct loader *loader, const struct setting *row)
 		rc = setting_default_socket(&path, &why);
 	}
 	if (rc == 0) {
-		rc = setting_take(row, &loader->config->arena_, NULL, buf_str(&path),
-			loader->config, &why);
+		rc = setting_take(
+			row, &loader->config->arena_, NULL, buf_str(&path), loader->config, &why);
 	}
 	return rc < 0 ? diag_set(loader->diag, rc, "%s: %s", row->name.p, why.text) : 0;
 }
@@ -471,8 +472,8 @@ static int load_default(struct loader *loader, const struct setting *row, bool s
 	struct config *config = loader->config;
 	*source_of(config, row) = "default";
 	if (row->fallback) {
-		return setting_take(row, &config->arena_, NULL, str_of(row->fallback), config,
-			loader->diag);
+		return setting_take(
+			row, &config->arena_, NULL, str_of(row->fallback), config, loader->diag);
 	}
 	switch (row->type) {
 	case SETTING_LISTEN:
@@ -506,8 +507,7 @@ void config_free(struct config *config)
 static int load(struct loader *loader, const struct str *text)
 {
 	struct config *config = loader->config;
-	config->sources_ =
-		arena_alloc(&config->arena_, setting_count() * sizeof *config->sources_);
+	config->sources_ = arena_alloc(&config->arena_, setting_count() * sizeof *config->sources_);
 	if (!config->sources_) {
 		return -ENOMEM;
 	}

@@ -106,8 +106,7 @@ static int check_options(
 	const struct field_origin *origin, const struct node *node, const json_t *object)
 {
 	struct metadata_options scratch = options_default;
-	return options_apply(&scratch, object, NULL) == 0 ? 0
-							  : fail_options(origin, node, object);
+	return options_apply(&scratch, object, NULL) == 0 ? 0 : fail_options(origin, node, object);
 }
 
 static const struct field option_fields[] = {
@@ -167,8 +166,7 @@ static int read_tag(const struct field_origin *origin, const struct field *field
 	}
 	/* "null" and numbers are their text; a tag may be empty. */
 	if (check_characters(member->text) > FACTS_TAG_TEXT_CHARACTERS) {
-		return fail_member(
-			origin, field, member, E_LIMIT, "is longer than 256 characters");
+		return fail_member(origin, field, member, E_LIMIT, "is longer than 256 characters");
 	}
 	if (!check_line(member->text)) {
 		return fail_member(origin, field, member, E_SYNTAX,
@@ -313,7 +311,7 @@ static int check_credentials(
 	const struct field_origin *origin, const struct node *node, const json_t *object)
 {
 	bool keys = json_object_get(object, "accessKeyId") &&
-		json_object_get(object, "secretAccessKey") && json_object_get(object, "token");
+		    json_object_get(object, "secretAccessKey") && json_object_get(object, "token");
 	bool file = json_object_get(object, "file") != NULL;
 	if (file ? json_object_size(object) == 1 : keys) {
 		return 0;
@@ -323,22 +321,39 @@ static int check_credentials(
 }
 
 static const struct field credential_fields[] = {
-	{.name = STR_INIT("accessKeyId"), .read = field_text, .fits = check_word, .must = "a key id",
+	{.name = STR_INIT("accessKeyId"),
+		.read = field_text,
+		.fits = check_word,
+		.must = "a key id",
 		.secret = true},
-	{.name = STR_INIT("secretAccessKey"), .read = field_text, .fits = check_word,
-		.must = "a secret key", .secret = true},
-	{.name = STR_INIT("token"), .read = field_text, .fits = check_word,
-		.must = "a session token", .max = FACTS_TOKEN_BYTES, .secret = true},
-	{.name = STR_INIT("expiration"), .read = field_text, .fits = check_time,
+	{.name = STR_INIT("secretAccessKey"),
+		.read = field_text,
+		.fits = check_word,
+		.must = "a secret key",
+		.secret = true},
+	{.name = STR_INIT("token"),
+		.read = field_text,
+		.fits = check_word,
+		.must = "a session token",
+		.max = FACTS_TOKEN_BYTES,
+		.secret = true},
+	{.name = STR_INIT("expiration"),
+		.read = field_text,
+		.fits = check_time,
 		.must = "a time such as 2030-01-02T03:04:05Z"},
 	{.name = STR_INIT("file"), .read = read_credentials_file},
 	FIELD_END,
 };
 
 static const struct field role_fields[] = {
-	{.name = STR_INIT("name"), .read = field_text, .fits = check_role_name,
-		.must = "up to 64 letters, digits and + = , . @ _ -", .required = true},
-	{.name = STR_INIT("credentials"), .read = field_map, .of = credential_fields,
+	{.name = STR_INIT("name"),
+		.read = field_text,
+		.fits = check_role_name,
+		.must = "up to 64 letters, digits and + = , . @ _ -",
+		.required = true},
+	{.name = STR_INIT("credentials"),
+		.read = field_map,
+		.of = credential_fields,
 		.check = check_credentials},
 	FIELD_END,
 };
@@ -354,20 +369,30 @@ static const struct field address_item = {.name = STR_INIT("addresses"),
 	.must = "an address, or a prefix without host bits"};
 
 static const struct field match_fields[] = {
-	{.name = STR_INIT("addresses"), .read = field_list, .of = &address_item,
+	{.name = STR_INIT("addresses"),
+		.read = field_list,
+		.of = &address_item,
 		.max = INSTANCE_ADDRESSES_MAX},
-	{.name = STR_INIT("mac"), .read = field_text, .fits = check_mac,
+	{.name = STR_INIT("mac"),
+		.read = field_text,
+		.fits = check_mac,
 		.must = "an address such as 02:aa:bb:cc:dd:01"},
-	{.name = STR_INIT("interface"), .read = field_text, .fits = check_interface,
+	{.name = STR_INIT("interface"),
+		.read = field_text,
+		.fits = check_interface,
 		.must = "the name of an interface"},
 	{.name = STR_INIT("network"), A_WORD, .max = NETWORK_MAX},
 	FIELD_END,
 };
 
 static const struct field location_fields[] = {
-	{.name = STR_INIT("availabilityZone"), .read = field_text, .fits = check_region,
+	{.name = STR_INIT("availabilityZone"),
+		.read = field_text,
+		.fits = check_region,
 		.must = "a zone such as us-east-1a"},
-	{.name = STR_INIT("regionName"), .read = field_text, .fits = check_region,
+	{.name = STR_INIT("regionName"),
+		.read = field_text,
+		.fits = check_region,
 		.must = "a region such as us-east-1"},
 	FIELD_END,
 };
@@ -380,7 +405,8 @@ static const struct field ipv6_item = {.name = STR_INIT("ipv6Addresses"),
 static const struct field group_item = {
 	.name = STR_INIT("securityGroups"), .read = field_text, .max = GROUP_MAX};
 
-static const struct field product_item = {.name = STR_INIT("productCodes"), A_WORD, .max = WORD_MAX};
+static const struct field product_item = {
+	.name = STR_INIT("productCodes"), A_WORD, .max = WORD_MAX};
 
 static const struct field maintenance_fields[] = {
 	{.name = STR_INIT("NotBefore"), .read = field_text, .required = true},
@@ -418,7 +444,9 @@ static const struct field event_fields[] = {
 };
 
 static const struct field action_fields[] = {
-	{.name = STR_INIT("action"), .read = field_choice, .must = "stop|terminate|hibernate",
+	{.name = STR_INIT("action"),
+		.read = field_choice,
+		.must = "stop|terminate|hibernate",
 		.required = true},
 	{.name = STR_INIT("time"), A_TIME, .required = true},
 	FIELD_END,
@@ -436,7 +464,8 @@ static const struct field hibernation_fields[] = {
 };
 
 static const struct field autoscaling_fields[] = {
-	{.name = STR_INIT("targetLifecycleState"), .read = field_choice,
+	{.name = STR_INIT("targetLifecycleState"),
+		.read = field_choice,
 		.must = "InService|Standby|Detached|Terminated|Warmed:Running|Warmed:Stopped|"
 			"Warmed:Hibernated|Warmed:Terminated",
 		.required = true},
@@ -444,36 +473,51 @@ static const struct field autoscaling_fields[] = {
 };
 
 static const struct field instance_fields[] = {
-	{.name = STR_INIT("name"), .read = field_text, .fits = instance_name_valid,
+	{.name = STR_INIT("name"),
+		.read = field_text,
+		.fits = instance_name_valid,
 		.must = "2 to 255 letters, digits, - and _, without - at its ends",
 		.required = true},
 	{.name = STR_INIT("match"), .read = field_map, .of = match_fields},
 	{.name = STR_INIT("blueprintId"), .read = read_blueprint},
 	{.name = STR_INIT("bundleId"), .read = read_bundle},
 	{.name = STR_INIT("location"), .read = field_map, .of = location_fields},
-	{.name = STR_INIT("metadataOptions"), .read = field_map, .of = option_fields,
+	{.name = STR_INIT("metadataOptions"),
+		.read = field_map,
+		.of = option_fields,
 		.check = check_options},
 	{.name = STR_INIT("publicKeys"), .read = read_keys, .max = FACTS_KEYS_MAX},
 	{.name = STR_INIT("tags"), .read = read_tags, .max = FACTS_TAGS_MAX},
 	{.name = STR_INIT("userData"), .read = read_user_data, .as = STR_INIT("userDataBase64")},
-	{.name = STR_INIT("userDataFile"), .read = read_user_data_file,
+	{.name = STR_INIT("userDataFile"),
+		.read = read_user_data_file,
 		.as = STR_INIT("userDataBase64")},
-	{.name = STR_INIT("userDataBase64"), .read = read_user_data_base64,
+	{.name = STR_INIT("userDataBase64"),
+		.read = read_user_data_base64,
 		.as = STR_INIT("userDataBase64")},
 	{.name = STR_INIT("role"), .read = field_map, .of = role_fields},
 	{.name = STR_INIT("metadata"), .read = override_read},
-	{.name = STR_INIT("privateIpAddress"), .read = field_text, .fits = check_ipv4,
+	{.name = STR_INIT("privateIpAddress"),
+		.read = field_text,
+		.fits = check_ipv4,
 		.must = "an IPv4 address"},
-	{.name = STR_INIT("publicIpAddress"), .read = field_text, .fits = check_ipv4,
+	{.name = STR_INIT("publicIpAddress"),
+		.read = field_text,
+		.fits = check_ipv4,
 		.must = "an IPv4 address"},
 	{.name = STR_INIT("ipv6Addresses"), .read = field_list, .of = &ipv6_item},
-	{.name = STR_INIT("instanceId"), .read = field_text, .fits = check_instance_id,
+	{.name = STR_INIT("instanceId"),
+		.read = field_text,
+		.fits = check_instance_id,
 		.must = "i- and 8 or 17 hex digits"},
 	{.name = STR_INIT("instanceType"), A_WORD, .max = WORD_MAX},
-	{.name = STR_INIT("imageId"), .read = field_text, .fits = check_image_id,
+	{.name = STR_INIT("imageId"),
+		.read = field_text,
+		.fits = check_image_id,
 		.must = "ami- and 8 to 17 hex digits"},
 	{.name = STR_INIT("architecture"), .read = field_choice, .must = "x86_64|arm64"},
-	{.name = STR_INIT("instanceLifeCycle"), .read = field_choice,
+	{.name = STR_INIT("instanceLifeCycle"),
+		.read = field_choice,
 		.must = "on-demand|spot|scheduled|capacity-block"},
 	{.name = STR_INIT("monitoring"), .read = field_choice, .must = "enabled|disabled"},
 	{.name = STR_INIT("state"), .read = field_choice, .must = "running|stopped"},
@@ -511,4 +555,3 @@ const struct field facts_row = {.name = STR_INIT("instance"),
 	.read = field_map,
 	.of = instance_fields,
 	.check = check_instance};
-

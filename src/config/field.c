@@ -42,8 +42,8 @@ int field_scalar(const struct field_origin *origin, const struct field *field,
 			node->kind == NODE_LIST ? "list" : "map");
 	}
 	if (node_is_null(node)) {
-		return node_fail(node, origin->file, origin->diag, E_SYNTAX,
-			"%.*s: needs a value", STR_FMT(field->name));
+		return node_fail(node, origin->file, origin->diag, E_SYNTAX, "%.*s: needs a value",
+			STR_FMT(field->name));
 	}
 	*ret_text = node->text;
 	return 0;
@@ -115,8 +115,8 @@ int field_list(const struct field_origin *origin, const struct field *field,
 {
 	size_t max = field->max ? field->max : FIELD_LIST_ITEMS, n = 0;
 	if (node->kind != NODE_LIST && !node_is_empty(node)) {
-		return node_fail(node, origin->file, origin->diag, E_SYNTAX,
-			"%.*s: must be a list", STR_FMT(field->name));
+		return node_fail(node, origin->file, origin->diag, E_SYNTAX, "%.*s: must be a list",
+			STR_FMT(field->name));
 	}
 	CLEANUP(field_json_done) json_t *list = json_array();
 	if (!list) {
@@ -188,8 +188,8 @@ static int read_member(const struct field_origin *origin, const struct field *ta
 	return field_set(object, name, value);
 }
 
-int field_map(const struct field_origin *origin, const struct field *field,
-	const struct node *node, json_t **ret_value)
+int field_map(const struct field_origin *origin, const struct field *field, const struct node *node,
+	json_t **ret_value)
 {
 	TRY(field_want_map(origin, field, node));
 	CLEANUP(field_json_done) json_t *object = json_object();

@@ -37,11 +37,11 @@ struct field {
 	int (*read)(const struct field_origin *origin, const struct field *field,
 		const struct node *node, json_t **ret_value);
 
-	struct str as;          /* the member that it becomes; empty: of the same name */
+	struct str as;		/* the member that it becomes; empty: of the same name */
 	const struct field *of; /* of a map: its table; of a list: the row of each item */
 	bool (*fits)(struct str text);
 	const char *must; /* "an IPv4 address"; for field_choice "this|that" */
-	size_t max;       /* bytes of a text, items of a list */
+	size_t max;	  /* bytes of a text, items of a list */
 	bool required;
 	bool secret; /* messages don't show it */
 
@@ -50,7 +50,10 @@ struct field {
 		const struct field_origin *origin, const struct node *node, const json_t *object);
 };
 
-#define FIELD_END {.name = {NULL, 0}}
+#define FIELD_END                   \
+	{                           \
+		.name = { NULL, 0 } \
+	}
 
 MUST_CHECK int field_map(const struct field_origin *origin, const struct field *field,
 	const struct node *node, json_t **ret_value);

@@ -7,7 +7,7 @@ struct merge {
 	json_t *effective;
 	const json_t *before;
 	const json_t *now;
-	bool top;          /* of an instance */
+	bool top;	   /* of an instance */
 	const char *whole; /* the member here that is compared whole; NULL: none */
 	bool *changed;
 };
@@ -52,7 +52,7 @@ static int merge_member(const struct merge *merge, const char *key)
 	const json_t *before = json_object_get(merge->before, key);
 	const json_t *now = json_object_get(merge->now, key);
 	bool by_member = is_map(effective) && nothing_or_map(before) && nothing_or_map(now) &&
-		!(merge->whole && strcmp(merge->whole, key) == 0);
+			 !(merge->whole && strcmp(merge->whole, key) == 0);
 	if (by_member) {
 		struct merge below = {.effective = effective,
 			.before = before,
@@ -77,12 +77,14 @@ static int merge_object(const struct merge *merge)
 	const char *key;
 	json_t *value;
 	/* json_object_foreach takes no const object, but changes nothing. */
-	json_object_foreach((json_t *)(uintptr_t)merge->now, key, value) {
+	json_object_foreach((json_t *)(uintptr_t)merge->now, key, value)
+	{
 		if (!json_equal(json_object_get(merge->before, key), value)) {
 			TRY(merge_member(merge, key));
 		}
 	}
-	json_object_foreach((json_t *)(uintptr_t)merge->before, key, value) {
+	json_object_foreach((json_t *)(uintptr_t)merge->before, key, value)
+	{
 		if (!json_object_get(merge->now, key)) {
 			TRY(merge_member(merge, key));
 		}
@@ -93,8 +95,11 @@ static int merge_object(const struct merge *merge)
 int spec_merge(json_t *effective, const json_t *before, const json_t *now, bool *ret_changed)
 {
 	bool changed = false;
-	struct merge merge = {
-		.effective = effective, .before = before, .now = now, .top = true, .changed = &changed};
+	struct merge merge = {.effective = effective,
+		.before = before,
+		.now = now,
+		.top = true,
+		.changed = &changed};
 	TRY(merge_object(&merge));
 	*ret_changed = changed;
 	return 0;

@@ -18,7 +18,7 @@ struct frame {
 	struct node *node;
 	struct node **tail;
 	size_t members;
-	bool items; /* the list whose items are handed over one by one */
+	bool items;	/* the list whose items are handed over one by one */
 	struct str key; /* p NULL: the next scalar is a key */
 	uint32_t key_line;
 	uint32_t key_column;
@@ -126,8 +126,7 @@ int node_fail_unknown(
 	return node_fail_key(node, file, diag, E_SYNTAX, "unknown key \"%.*s\"", STR_FMT(key));
 }
 
-static int event_fail(
-	const struct builder *b, const yaml_event_t *event, int rc, const char *what)
+static int event_fail(const struct builder *b, const yaml_event_t *event, int rc, const char *what)
 {
 	struct node at = {.line = (uint32_t)event->start_mark.line + 1,
 		.column = (uint32_t)event->start_mark.column + 1};
@@ -264,8 +263,8 @@ static void link_node(struct frame *top, struct node *node)
 	}
 }
 
-static int add_node(struct builder *b, const yaml_event_t *event, enum node_kind kind,
-	struct node **ret_node)
+static int add_node(
+	struct builder *b, const yaml_event_t *event, enum node_kind kind, struct node **ret_node)
 {
 	struct node *node = arena_alloc(arena_of(b), sizeof *node);
 	if (!node) {
@@ -306,7 +305,7 @@ static bool has_items(const struct builder *b, const struct node *list)
 		return b->items->top;
 	}
 	return b->depth == 1 && b->root->kind == NODE_MAP && b->items->key.n &&
-		str_eq(list->key, b->items->key);
+	       str_eq(list->key, b->items->key);
 }
 
 static bool wants_key(const struct builder *b)
@@ -332,8 +331,8 @@ static int refuse_extras(const struct builder *b, const yaml_event_t *event,
 static int on_scalar(struct builder *b, const yaml_event_t *event)
 {
 	bool tagged_text = false;
-	TRY(refuse_extras(b, event, event->data.scalar.anchor, event->data.scalar.tag,
-		&tagged_text));
+	TRY(refuse_extras(
+		b, event, event->data.scalar.anchor, event->data.scalar.tag, &tagged_text));
 	struct str text = arena_str(arena_of(b),
 		(struct str){(const char *)event->data.scalar.value, event->data.scalar.length});
 	if (!text.p) {
@@ -371,8 +370,8 @@ static int on_open(struct builder *b, const yaml_event_t *event)
 	}
 	struct node *node;
 	TRY(add_node(b, event, map ? NODE_MAP : NODE_LIST, &node));
-	b->stack[b->depth] = (struct frame){
-		.node = node, .tail = &node->first, .items = has_items(b, node)};
+	b->stack[b->depth] =
+		(struct frame){.node = node, .tail = &node->first, .items = has_items(b, node)};
 	b->depth++;
 	return 0;
 }
@@ -442,8 +441,8 @@ static int parser_fail(const struct builder *b, const yaml_parser_t *parser, str
 	struct node at = {.line = (uint32_t)parser->problem_mark.line + 1,
 		.column = (uint32_t)parser->problem_mark.column + 1};
 	if (parser->context) {
-		return node_fail(&at, b->file, b->diag, E_SYNTAX, "%s %s from line %zu on",
-			problem, parser->context, parser->context_mark.line + 1);
+		return node_fail(&at, b->file, b->diag, E_SYNTAX, "%s %s from line %zu on", problem,
+			parser->context, parser->context_mark.line + 1);
 	}
 	return node_fail(&at, b->file, b->diag, E_SYNTAX, "%s", problem);
 }

@@ -20,8 +20,8 @@ struct level {
 static int fail_key(const struct walk *walk, const struct node *member, int rc, const char *what)
 {
 	return node_fail_key(member, walk->origin->file, walk->origin->diag, rc,
-		"%.*s: \"%.*s\" %s", STR_FMT(walk->field->name),
-		STR_FMT(node_excerpt(member->key)), what);
+		"%.*s: \"%.*s\" %s", STR_FMT(walk->field->name), STR_FMT(node_excerpt(member->key)),
+		what);
 }
 
 /* The directory of that name in `into`, made if it is not there; NULL when out of memory. */
@@ -35,8 +35,7 @@ static json_t *directory(json_t *into, struct str name)
 	return field_set(into, name, made) == 0 ? made : NULL;
 }
 
-static int set_value(
-	struct walk *walk, const struct node *member, json_t *into, struct str name)
+static int set_value(struct walk *walk, const struct node *member, json_t *into, struct str name)
 {
 	if (json_object_getn(into, name.p, name.n)) {
 		return fail_key(walk, member, E_SYNTAX, "is there twice");

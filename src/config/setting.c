@@ -9,12 +9,12 @@
 #include "config/source.h"
 #include "metadata/registry.h"
 
-#define NETWORK_MAX     64
-#define USER_MAX        32
+#define NETWORK_MAX	64
+#define USER_MAX	32
 #define SOCKET_PATH_MAX (sizeof((struct sockaddr_un *)NULL)->sun_path - 1)
-#define RATE_MAX        1000000
+#define RATE_MAX	1000000
 #define CONNECTIONS_MAX 1000000
-#define TIMEOUT_MAX_S   86400
+#define TIMEOUT_MAX_S	86400
 
 /* --- the rows ---------------------------------------------------------------------------------- */
 
@@ -26,7 +26,7 @@ static bool is_network(struct str text)
 static bool is_user(struct str text)
 {
 	return check_word(text) && text.n <= USER_MAX && str_find(text, ':') == text.n &&
-		str_find(text, '/') == text.n;
+	       str_find(text, '/') == text.n;
 }
 
 static bool is_log_level(struct str text)
@@ -34,85 +34,177 @@ static bool is_log_level(struct str text)
 	return check_choice(text, "error|warn|info|debug");
 }
 
-#define AT(member)        offsetof(struct config, member)
+#define AT(member)	  offsetof(struct config, member)
 #define LISTEN_AT(member) offsetof(struct config_listen, member)
 
 const struct setting settings[] = {
-	{.name = STR_INIT("listen"), .type = SETTING_LISTEN, .change = SETTING_RESTART,
-		.offset = AT(listen), .flag = "--listen",
+	{.name = STR_INIT("listen"),
+		.type = SETTING_LISTEN,
+		.change = SETTING_RESTART,
+		.offset = AT(listen),
+		.flag = "--listen",
 		.help = "addresses that serve metadata; unless set 127.0.0.1 and ::1, port 1338"},
-	{.name = STR_INIT("control.address"), .type = SETTING_ADDRESS, .change = SETTING_RESTART,
-		.offset = AT(control.address), .fallback = "127.0.0.1", .flag = "--control",
+	{.name = STR_INIT("control.address"),
+		.type = SETTING_ADDRESS,
+		.change = SETTING_RESTART,
+		.offset = AT(control.address),
+		.fallback = "127.0.0.1",
+		.flag = "--control",
 		.help = "address of the AWS protocols, /metrics and /healthz"},
-	{.name = STR_INIT("control.port"), .type = SETTING_PORT, .change = SETTING_RESTART,
-		.offset = AT(control.port), .max = UINT16_MAX, .fallback = "1339",
-		.flag = "--control", .help = "its port; 0 is any that is free"},
-	{.name = STR_INIT("control.socket"), .type = SETTING_PATH, .change = SETTING_RESTART,
-		.offset = AT(control.socket), .max = SOCKET_PATH_MAX, .flag = "--socket",
+	{.name = STR_INIT("control.port"),
+		.type = SETTING_PORT,
+		.change = SETTING_RESTART,
+		.offset = AT(control.port),
+		.max = UINT16_MAX,
+		.fallback = "1339",
+		.flag = "--control",
+		.help = "its port; 0 is any that is free"},
+	{.name = STR_INIT("control.socket"),
+		.type = SETTING_PATH,
+		.change = SETTING_RESTART,
+		.offset = AT(control.socket),
+		.max = SOCKET_PATH_MAX,
+		.flag = "--socket",
 		.help = "path of the socket that the other commands use"},
-	{.name = STR_INIT("user"), .type = SETTING_TEXT, .change = SETTING_RESTART,
-		.offset = AT(user), .fits = is_user, .must = "the name of a user",
+	{.name = STR_INIT("user"),
+		.type = SETTING_TEXT,
+		.change = SETTING_RESTART,
+		.offset = AT(user),
+		.fits = is_user,
+		.must = "the name of a user",
 		.help = "who a daemon started as root becomes; unless set it stays root"},
-	{.name = STR_INIT("store"), .type = SETTING_STORE, .change = SETTING_RESTART,
-		.offset = AT(store), .flag = "--store",
+	{.name = STR_INIT("store"),
+		.type = SETTING_STORE,
+		.change = SETTING_RESTART,
+		.offset = AT(store),
+		.flag = "--store",
 		.help = "where instances and secrets are kept, sqlite:PATH"},
-	{.name = STR_INIT("region"), .type = SETTING_TEXT, .change = SETTING_RESTART,
-		.offset = AT(region), .fallback = "us-east-1", .fits = check_region,
-		.must = "a region such as us-east-1", .help = "region of all instances"},
-	{.name = STR_INIT("accountId"), .type = SETTING_TEXT, .change = SETTING_RESTART,
-		.offset = AT(account_id), .fallback = "123456789012", .fits = check_account,
-		.must = "12 digits", .help = "account that the instances belong to"},
-	{.name = STR_INIT("limits.requestsPerSecond"), .type = SETTING_NUMBER,
-		.change = SETTING_RELOAD, .offset = AT(limits.requests_per_second), .unit = "1/s",
-		.max = RATE_MAX, .fallback = "0",
+	{.name = STR_INIT("region"),
+		.type = SETTING_TEXT,
+		.change = SETTING_RESTART,
+		.offset = AT(region),
+		.fallback = "us-east-1",
+		.fits = check_region,
+		.must = "a region such as us-east-1",
+		.help = "region of all instances"},
+	{.name = STR_INIT("accountId"),
+		.type = SETTING_TEXT,
+		.change = SETTING_RESTART,
+		.offset = AT(account_id),
+		.fallback = "123456789012",
+		.fits = check_account,
+		.must = "12 digits",
+		.help = "account that the instances belong to"},
+	{.name = STR_INIT("limits.requestsPerSecond"),
+		.type = SETTING_NUMBER,
+		.change = SETTING_RELOAD,
+		.offset = AT(limits.requests_per_second),
+		.unit = "1/s",
+		.max = RATE_MAX,
+		.fallback = "0",
 		.help = "requests of one instance, in the long run; 0 is not limited"},
-	{.name = STR_INIT("limits.burst"), .type = SETTING_NUMBER, .change = SETTING_RELOAD,
-		.offset = AT(limits.burst), .unit = "requests", .max = RATE_MAX, .fallback = "0",
+	{.name = STR_INIT("limits.burst"),
+		.type = SETTING_NUMBER,
+		.change = SETTING_RELOAD,
+		.offset = AT(limits.burst),
+		.unit = "requests",
+		.max = RATE_MAX,
+		.fallback = "0",
 		.help = "requests of one instance at once; 0 is twice requestsPerSecond"},
-	{.name = STR_INIT("limits.connectionsPerInstance"), .type = SETTING_NUMBER,
-		.change = SETTING_RELOAD, .offset = AT(limits.connections_per_instance),
-		.unit = "connections", .min = 1, .max = CONNECTIONS_MAX, .fallback = "1024",
+	{.name = STR_INIT("limits.connectionsPerInstance"),
+		.type = SETTING_NUMBER,
+		.change = SETTING_RELOAD,
+		.offset = AT(limits.connections_per_instance),
+		.unit = "connections",
+		.min = 1,
+		.max = CONNECTIONS_MAX,
+		.fallback = "1024",
 		.help = "open connections of one instance"},
-	{.name = STR_INIT("limits.headerTimeoutSeconds"), .type = SETTING_NUMBER,
-		.change = SETTING_RELOAD, .offset = AT(limits.header_timeout_s), .unit = "s",
-		.min = 1, .max = TIMEOUT_MAX_S, .fallback = "10",
+	{.name = STR_INIT("limits.headerTimeoutSeconds"),
+		.type = SETTING_NUMBER,
+		.change = SETTING_RELOAD,
+		.offset = AT(limits.header_timeout_s),
+		.unit = "s",
+		.min = 1,
+		.max = TIMEOUT_MAX_S,
+		.fallback = "10",
 		.help = "time for the head of a request"},
-	{.name = STR_INIT("limits.idleTimeoutSeconds"), .type = SETTING_NUMBER,
-		.change = SETTING_RELOAD, .offset = AT(limits.idle_timeout_s), .unit = "s",
-		.min = 1, .max = TIMEOUT_MAX_S, .fallback = "60",
+	{.name = STR_INIT("limits.idleTimeoutSeconds"),
+		.type = SETTING_NUMBER,
+		.change = SETTING_RELOAD,
+		.offset = AT(limits.idle_timeout_s),
+		.unit = "s",
+		.min = 1,
+		.max = TIMEOUT_MAX_S,
+		.fallback = "60",
 		.help = "time between two requests of a connection"},
-	{.name = STR_INIT("limits.requestTimeoutSeconds"), .type = SETTING_NUMBER,
-		.change = SETTING_RELOAD, .offset = AT(limits.request_timeout_s), .unit = "s",
-		.min = 1, .max = TIMEOUT_MAX_S, .fallback = "30",
+	{.name = STR_INIT("limits.requestTimeoutSeconds"),
+		.type = SETTING_NUMBER,
+		.change = SETTING_RELOAD,
+		.offset = AT(limits.request_timeout_s),
+		.unit = "s",
+		.min = 1,
+		.max = TIMEOUT_MAX_S,
+		.fallback = "30",
 		.help = "time from the first byte of a request until its reply is sent"},
-	{.name = STR_INIT("workers"), .type = SETTING_NUMBER, .change = SETTING_RESTART,
-		.offset = AT(workers), .unit = "threads", .max = REGISTRY_WORKERS_MAX,
-		.fallback = "0", .flag = "--workers",
+	{.name = STR_INIT("workers"),
+		.type = SETTING_NUMBER,
+		.change = SETTING_RESTART,
+		.offset = AT(workers),
+		.unit = "threads",
+		.max = REGISTRY_WORKERS_MAX,
+		.fallback = "0",
+		.flag = "--workers",
 		.help = "threads that serve metadata; 0 is one a core"},
-	{.name = STR_INIT("metrics.perInstance"), .type = SETTING_FLAG, .change = SETTING_RELOAD,
-		.offset = AT(metrics_per_instance), .fallback = "false",
+	{.name = STR_INIT("metrics.perInstance"),
+		.type = SETTING_FLAG,
+		.change = SETTING_RELOAD,
+		.offset = AT(metrics_per_instance),
+		.fallback = "false",
 		.help = "whether metrics have an instance label"},
-	{.name = STR_INIT("logLevel"), .type = SETTING_TEXT, .change = SETTING_RELOAD,
-		.offset = AT(log_level), .fallback = "info", .fits = is_log_level,
-		.must = "error, warn, info or debug", .flag = "--log-level",
+	{.name = STR_INIT("logLevel"),
+		.type = SETTING_TEXT,
+		.change = SETTING_RELOAD,
+		.offset = AT(log_level),
+		.fallback = "info",
+		.fits = is_log_level,
+		.must = "error, warn, info or debug",
+		.flag = "--log-level",
 		.help = "error, warn, info or debug"},
-	{.name = STR_INIT("instances"), .type = SETTING_INSTANCES, .change = SETTING_RELOAD,
-		.offset = AT(instances), .flag = "--instances",
+	{.name = STR_INIT("instances"),
+		.type = SETTING_INSTANCES,
+		.change = SETTING_RELOAD,
+		.offset = AT(instances),
+		.flag = "--instances",
 		.help = "the instances, or the path of a file or folder with them"},
 	{.name = {NULL, 0}},
 };
 
 const struct setting setting_listen[] = {
-	{.name = STR_INIT("address"), .type = SETTING_ADDRESS, .change = SETTING_RESTART,
-		.offset = LISTEN_AT(address), .help = "IPv4 or IPv6 address"},
-	{.name = STR_INIT("port"), .type = SETTING_PORT, .change = SETTING_RESTART,
-		.offset = LISTEN_AT(port), .max = UINT16_MAX, .fallback = "1338",
+	{.name = STR_INIT("address"),
+		.type = SETTING_ADDRESS,
+		.change = SETTING_RESTART,
+		.offset = LISTEN_AT(address),
+		.help = "IPv4 or IPv6 address"},
+	{.name = STR_INIT("port"),
+		.type = SETTING_PORT,
+		.change = SETTING_RESTART,
+		.offset = LISTEN_AT(port),
+		.max = UINT16_MAX,
+		.fallback = "1338",
 		.help = "port; 0 is any that is free"},
-	{.name = STR_INIT("interface"), .type = SETTING_TEXT, .change = SETTING_RESTART,
-		.offset = LISTEN_AT(interface), .fits = check_interface,
-		.must = "the name of an interface", .help = "only what comes in there"},
-	{.name = STR_INIT("network"), .type = SETTING_TEXT, .change = SETTING_RESTART,
-		.offset = LISTEN_AT(network), .fits = is_network,
+	{.name = STR_INIT("interface"),
+		.type = SETTING_TEXT,
+		.change = SETTING_RESTART,
+		.offset = LISTEN_AT(interface),
+		.fits = check_interface,
+		.must = "the name of an interface",
+		.help = "only what comes in there"},
+	{.name = STR_INIT("network"),
+		.type = SETTING_TEXT,
+		.change = SETTING_RESTART,
+		.offset = LISTEN_AT(network),
+		.fits = is_network,
 		.must = "a word without spaces, up to 64 bytes",
 		.help = "the network that callers belong to, as in an instance's match"},
 	{.name = {NULL, 0}},
@@ -172,9 +264,8 @@ static int take_text(const struct setting *row, struct arena *arena, struct str 
 static int resolve(const char *file, struct str path, struct buf *out, struct diag *diag)
 {
 	int rc = source_resolve(file, path, out);
-	return rc < 0 && rc != -ENOMEM
-		? diag_set(diag, rc, "working folder: %s", result_name(rc))
-		: rc;
+	return rc < 0 && rc != -ENOMEM ? diag_set(diag, rc, "working folder: %s", result_name(rc))
+				       : rc;
 }
 
 static int take_path(const struct setting *row, struct arena *arena, const char *file,
@@ -192,8 +283,8 @@ static int take_path(const struct setting *row, struct arena *arena, const char 
 }
 
 /* sqlite:PATH, sqlite://PATH; three slashes are an absolute path. */
-static int take_store(struct arena *arena, const char *file, struct str text,
-	struct str *ret_text, struct diag *diag)
+static int take_store(struct arena *arena, const char *file, struct str text, struct str *ret_text,
+	struct diag *diag)
 {
 	CLEANUP(buf_done) struct buf url = BUF_EMPTY;
 	struct str path = text;
@@ -209,16 +300,16 @@ static int take_store(struct arena *arena, const char *file, struct str text,
 	return keep(arena, buf_str(&url), ret_text);
 }
 
-int setting_take(const struct setting *row, struct arena *arena, const char *file,
-	struct str text, void *base, struct diag *diag)
+int setting_take(const struct setting *row, struct arena *arena, const char *file, struct str text,
+	void *base, struct diag *diag)
 {
 	void *at = (char *)base + row->offset;
 	uint32_t number;
 	switch (row->type) {
 	case SETTING_ADDRESS:
 		return ipaddr_parse(text, at) < 0
-			? diag_set(diag, E_SYNTAX, "must be an IPv4 or IPv6 address")
-			: 0;
+			       ? diag_set(diag, E_SYNTAX, "must be an IPv4 or IPv6 address")
+			       : 0;
 	case SETTING_PORT:
 		TRY(take_number(row, text, &number, diag));
 		*(uint16_t *)at = (uint16_t)number;
@@ -303,7 +394,8 @@ json_t *setting_value(const struct setting *row, const void *base)
 	case SETTING_LISTEN:
 		return listeners_json(base);
 	case SETTING_INSTANCES:
-		return json_integer((json_int_t)json_array_size(((const struct config *)base)->instances));
+		return json_integer(
+			(json_int_t)json_array_size(((const struct config *)base)->instances));
 	}
 	return NULL;
 }

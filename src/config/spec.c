@@ -11,8 +11,7 @@ int spec_each_name(int (*on_name)(void *ctx, struct str name), void *ctx)
 	return field_each_name(facts_row.of, STR_EMPTY, on_name, ctx);
 }
 
-int spec_from_node(
-	const struct node *node, const char *file, json_t **ret_spec, struct diag *diag)
+int spec_from_node(const struct node *node, const char *file, json_t **ret_spec, struct diag *diag)
 {
 	const struct field_origin origin = {.file = file, .diag = diag};
 	if (node->kind != NODE_MAP) {
@@ -79,8 +78,8 @@ static int collect_map(struct spec_set *set, const struct node *root)
 			STR_FMT(node_excerpt(other->key)));
 	}
 	if (instances->kind != NODE_LIST && !node_is_empty(instances)) {
-		return node_fail(instances, set->file, set->diag, E_SYNTAX,
-			"instances: must be a list");
+		return node_fail(
+			instances, set->file, set->diag, E_SYNTAX, "instances: must be a list");
 	}
 	return 0;
 }
@@ -88,13 +87,10 @@ static int collect_map(struct spec_set *set, const struct node *root)
 static int collect_text(struct spec_set *set, struct str text)
 {
 	CLEANUP(arena_done) struct arena arena = ARENA_EMPTY;
-	const struct node_items items = {.key = STR("instances"),
-		.top = true,
-		.on_item = spec_set_add,
-		.ctx = set};
+	const struct node_items items = {
+		.key = STR("instances"), .top = true, .on_item = spec_set_add, .ctx = set};
 	struct node *root;
-	TRY(node_parse_items(
-		&arena, set->file, text, &items, &root, set->diag));
+	TRY(node_parse_items(&arena, set->file, text, &items, &root, set->diag));
 	return root->kind == NODE_LIST ? 0 : collect_map(set, root);
 }
 
@@ -142,8 +138,7 @@ int spec_from_text(struct str text, const char *file, json_t **ret_specs, struct
 	return take(&set, rc, ret_specs);
 }
 
-int spec_from_paths(
-	const char *const *paths, size_t n, json_t **ret_specs, struct diag *diag)
+int spec_from_paths(const char *const *paths, size_t n, json_t **ret_specs, struct diag *diag)
 {
 	CLEANUP(spec_set_done) struct spec_set set;
 	int rc = spec_set_init(&set, NULL, diag);

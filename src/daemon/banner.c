@@ -1,5 +1,6 @@
 #include "daemon/banner.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "platform/listen.h"
@@ -32,9 +33,9 @@ void banner_print(const struct config *config, const struct config_flags *flags)
 	(void)printf("Point the AWS CLI and SDKs at it:\n\n"
 		     "  export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://%s/\n\n"
 		     "Require tokens, while it runs, and see who still comes without:\n\n"
-		     "  telltale options %s --http-tokens required\n"
+		     "  %s options %s --http-tokens required\n"
 		     "  curl -s http://%s/metrics | grep no_token\n\n"
 		     "Stop it with Ctrl-C.\n",
-		first, name, control);
+		first, program_invocation_name, name, control); /* as it was called */
 	(void)fflush(stdout); /* stdout is no place to report its own failure */
 }

@@ -50,7 +50,7 @@ static int open_socket(struct neighbour *neighbour)
 	if (fd < 0) {
 		return -errno;
 	}
-	const struct timeval wait = {.tv_usec = NEIGHBOUR_WAIT_MS * 1000};
+	const struct timeval wait = {.tv_usec = NEIGHBOUR_WAIT_MS * 1000L};
 	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) < 0 ||
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) < 0 ||

@@ -22,11 +22,6 @@ struct aim {
 	bool dumpable;
 };
 
-static void free_text(char **text)
-{
-	free(*text);
-}
-
 static int fault(int rc, struct diag *diag, const char *what)
 {
 	return diag_set(diag, rc, "privileges: %s: %s", what, result_name(rc));
@@ -49,18 +44,18 @@ uint64_t privileges_raise_files(void)
 
 /* --- the account ----------------------------------------------------------------------------- */
 
-int privileges_find_user(
-	const char *user, uid_t *ret_uid, gid_t *ret_gid, struct diag *diag)
+int privileges_find_user(const char *user, uid_t *ret_uid, gid_t *ret_gid, struct diag *diag)
 {
 	struct passwd entry;
 	struct passwd *found = NULL;
 	int err = ERANGE;
 	for (size_t bytes = 1024; err == ERANGE && bytes <= ACCOUNT_BYTES_MOST; bytes *= 4) {
-		CLEANUP(free_text) char *room = malloc(bytes);
+		char *room = malloc(bytes);
 		if (!room) {
 			return fault(-ENOMEM, diag, "reading the accounts");
 		}
 		err = getpwnam_r(user, &entry, room, bytes, &found);
+		free(room); /* the names in the entry are gone with it, the numbers are not */
 	}
 	if (!found && (err == 0 || err == ENOENT || err == ESRCH)) {
 		return diag_set(diag, E_NOTFOUND, "user \"%s\": there is no such user", user);
@@ -68,7 +63,7 @@ int privileges_find_user(
 	if (!found) {
 		return diag_set(diag, -err, "user \"%s\": %s", user, result_name(-err));
 	}
-	*ret_uid = entry.pw_uid; /* numbers: they outlive the room */
+	*ret_uid = entry.pw_uid;
 	*ret_gid = entry.pw_gid;
 	return 0;
 }
@@ -158,7 +153,8 @@ static bool capabilities_are(const struct aim *aim)
 	}
 	for (size_t i = 0; i < CAPABILITY_WORDS; i++) {
 		uint32_t word = (uint32_t)(aim->capabilities >> 32 * i);
-		if (data[i].permitted != word || data[i].effective != word || data[i].inheritable != 0) {
+		if (data[i].permitted != word || data[i].effective != word ||
+			data[i].inheritable != 0) {
 			return false;
 		}
 	}
@@ -193,7 +189,8 @@ static int read_back(const struct aim *aim, struct diag *diag)
 		wrong = "PR_SET_DUMPABLE";
 	}
 	if (wrong) {
-		return diag_set(diag, E_DENIED, "privileges: %s did not become what was asked for", wrong);
+		return diag_set(
+			diag, E_DENIED, "privileges: %s did not become what was asked for", wrong);
 	}
 	return 0;
 }

@@ -276,7 +276,7 @@ static int prove_writable(struct sqlite_db *db, struct diag *diag)
 
 static int bring_up(struct sqlite_db *db, struct diag *diag)
 {
-	int64_t version;
+	int64_t version = 0;
 	TRY(connect(db, diag));
 	TRY(identify(db, &version, diag));
 	if (version > 0) {
