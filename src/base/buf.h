@@ -46,7 +46,7 @@ char *buf_room_slow(struct buf *buf, size_t more);
 
 static inline char *buf_room(struct buf *buf, size_t more)
 {
-	if (buf->status_ == 0 && buf->cap_ - buf->n >= more) {
+	if (buf->status_ == 0 && buf->p && buf->cap_ - buf->n >= more) {
 		return buf->p + buf->n;
 	}
 	return buf_room_slow(buf, more);

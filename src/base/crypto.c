@@ -1,6 +1,7 @@
 #include "base/crypto.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -73,9 +74,19 @@ int crypto_rng_draw(struct crypto_rng *rng, void *ret_bytes, size_t n)
 	return 0;
 }
 
+/* Fetched once: EVP_sha256() alone makes every digest look the algorithm up again. */
+static EVP_MD *sha256;
+
+static void fetch_sha256(void)
+{
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
 int crypto_sha256(struct str data, unsigned char ret_digest[CRYPTO_SHA256_BYTES])
 {
-	return EVP_Digest(data.p ? data.p : "", data.n, ret_digest, NULL, EVP_sha256(), NULL) == 1
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, fetch_sha256);
+	return sha256 && EVP_Digest(data.p ? data.p : "", data.n, ret_digest, NULL, sha256, NULL) == 1
 		? 0
 		: E_CRYPTO;
 }

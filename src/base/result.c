@@ -17,7 +17,7 @@ const char *result_name(int rc)
 	if (rc <= E_AGAIN && own < sizeof names / sizeof names[0]) {
 		return names[own];
 	}
-	const char *text = strerrordesc_np(-rc);
+	const char *text = rc > E_AGAIN ? strerrordesc_np(-rc) : NULL;
 	return text ? text : "unknown error";
 }
 

@@ -171,7 +171,11 @@ int timefmt_parse_iso(struct str text, int64_t *ret_unix_s)
 	tm.tm_mday = day;
 	tm.tm_hour = hour;
 	tm.tm_min = minute;
-	tm.tm_sec = second;
-	*ret_unix_s = (int64_t)timegm(&tm) - offset_s;
-	return tm.tm_mday == day ? 0 : E_SYNTAX; /* timegm turns 31 June into 1 July */
+	/* A leap second may belong to the next day, so it is not for timegm to see. */
+	int64_t unix_s = (int64_t)timegm(&tm) + second - offset_s;
+	if (tm.tm_mday != day) {
+		return E_SYNTAX; /* timegm turns 31 June into 1 July */
+	}
+	*ret_unix_s = unix_s;
+	return 0;
 }

@@ -261,6 +261,11 @@ int client_call(const char *socket_path, const char *operation, const json_t *re
 	CLEANUP(close_fd) int fd = open_socket(socket_path, deadline_ms, diag);
 	TRY(fd);
 	rc = exchange(fd, buf_str(&bytes), &reply, deadline_ms);
+	if (rc == -ETIMEDOUT) {
+		return diag_set(diag, rc,
+			"%s: no reply within %d seconds; what was asked may still be done",
+			socket_path, CLIENT_SOCKET_TIMEOUT_S);
+	}
 	if (rc < 0) {
 		return explain(rc, socket_path, CLIENT_SOCKET_TIMEOUT_S, diag);
 	}

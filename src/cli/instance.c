@@ -84,15 +84,34 @@ static int print_instance(const json_t *instance)
 	return table_print(&table);
 }
 
+/* All instances, page by page, in one reply. */
+static int list_all(const struct args *args, json_t *instances)
+{
+	json_t *token = NULL;
+	do {
+		CLEANUP(command_json_done) json_t *reply = NULL;
+		json_t *request = token ? json_pack("{s:o}", "pageToken", token) : json_object();
+		int code = command_call(args, "GetInstances", request, &reply);
+		if (code != COMMAND_DONE) {
+			return code;
+		}
+		if (json_array_extend(instances, json_object_get(reply, "instances")) < 0) {
+			return output_fail(COMMAND_FAILED, "out of memory, or a reply without instances");
+		}
+		token = json_incref(json_object_get(reply, "nextPageToken"));
+	} while (token);
+	return COMMAND_DONE;
+}
+
 int cli_instance_list(const struct args *args)
 {
-	CLEANUP(command_json_done) json_t *reply = NULL;
-	int code = command_call(args, "GetInstances", json_object(), &reply);
+	CLEANUP(command_json_done) json_t *all = json_pack("{s:[]}", "instances");
+	json_t *instances = json_object_get(all, "instances");
+	int code = list_all(args, instances);
 	if (code != COMMAND_DONE) {
 		return code;
 	}
-	return args_has(args, ARGS_JSON) ? output_json(reply)
-					 : print_instances(json_object_get(reply, "instances"));
+	return args_has(args, ARGS_JSON) ? output_json(all) : print_instances(instances);
 }
 
 int cli_instance_show(const struct args *args)
@@ -165,6 +184,16 @@ static int read_input(const char *file, struct buf *ret_text)
 	}
 }
 
+static int print_put(const json_t *names)
+{
+	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
+	for (size_t i = 0; i < json_array_size(names); i++) {
+		const char *name = json_string_value(json_array_get(names, i));
+		buf_add_f(&text, "%s: put\n", name ? name : "");
+	}
+	return output_text(buf_str(&text));
+}
+
 int cli_instance_put(const struct args *args)
 {
 	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
@@ -184,8 +213,11 @@ int cli_instance_put(const struct args *args)
 	if (rc < 0) {
 		return output_fail(COMMAND_FAILED, "the current folder: %s", result_name(rc));
 	}
-	json_t *request = json_pack(
-		"{s:s%, s:s%}", "text", text.p ? text.p : "", text.n, "file", name.p, name.n);
+	/* JSON could carry a NUL, YAML could not. */
+	bool has_nul = str_find(buf_str(&text), '\0') < text.n;
+	json_t *request = has_nul ? NULL
+				  : json_pack("{s:s%, s:s%}", "text", text.p ? text.p : "", text.n,
+					    "file", name.p, name.n);
 	if (!request) {
 		return output_fail(COMMAND_FAILED, "%s: not UTF-8 text", file);
 	}
@@ -194,5 +226,5 @@ int cli_instance_put(const struct args *args)
 		return code;
 	}
 	return args_has(args, ARGS_JSON) ? output_json(reply)
-					 : print_instances(json_object_get(reply, "instances"));
+					 : print_put(json_object_get(reply, "instanceNames"));
 }

@@ -504,6 +504,12 @@ void config_free(struct config *config)
 	}
 }
 
+void config_forget_instances(struct config *config)
+{
+	json_decref(config->instances);
+	config->instances = NULL;
+}
+
 static int load(struct loader *loader, const struct str *text)
 {
 	struct config *config = loader->config;
@@ -528,6 +534,7 @@ static int load(struct loader *loader, const struct str *text)
 			TRY(load_default(loader, row, !text));
 		}
 	}
+	config->n_instances = json_array_size(config->instances);
 	return 0;
 }
 

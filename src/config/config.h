@@ -60,7 +60,8 @@ struct config {
 	bool metrics_per_instance;
 	struct str log_level; /* error, warn, info, debug */
 	json_t *instances;    /* array of specifications (config/spec.h) */
-	bool sample;	      /* of which the only one is the sample */
+	size_t n_instances;
+	bool sample; /* the only one is the sample */
 };
 
 /* What the command line sets over the file; zeroed: nothing. */
@@ -86,6 +87,12 @@ struct config_flags {
 MUST_CHECK int config_new(
 	const struct config_flags *flags, struct config **ret_config, struct diag *diag);
 void config_free(struct config *config);
+
+/*
+ * Let go of `instances`, which becomes NULL, once they have been applied: very many take much room.
+ * How many there were stays.
+ */
+void config_forget_instances(struct config *config);
 
 /*
  * The same with the file's text given. flags->file is its name; when that is NULL the text comes
@@ -115,7 +122,8 @@ size_t config_restart_needed(
  */
 MUST_CHECK int config_default_socket(struct buf *ret_path, struct diag *diag);
 
-/* The sample instance as YAML. */
+/* The sample instance as YAML, and its name. */
+#define CONFIG_SAMPLE_NAME "web-1"
 struct str config_sample(void);
 
 #endif

@@ -140,7 +140,7 @@ static int read_named(const struct field_origin *origin, const struct field *fie
 		return -ENOMEM;
 	}
 	for (const struct node *member = node->first; member; member = member->next) {
-		struct str text;
+		struct str text = STR_EMPTY;
 		json_t *value;
 		if (++n > field->max) {
 			return fail_member(origin, field, member, E_LIMIT, "is one too many");

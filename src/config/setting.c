@@ -304,7 +304,7 @@ int setting_take(const struct setting *row, struct arena *arena, const char *fil
 	void *base, struct diag *diag)
 {
 	void *at = (char *)base + row->offset;
-	uint32_t number;
+	uint32_t number = 0;
 	switch (row->type) {
 	case SETTING_ADDRESS:
 		return ipaddr_parse(text, at) < 0
@@ -394,8 +394,7 @@ json_t *setting_value(const struct setting *row, const void *base)
 	case SETTING_LISTEN:
 		return listeners_json(base);
 	case SETTING_INSTANCES:
-		return json_integer(
-			(json_int_t)json_array_size(((const struct config *)base)->instances));
+		return json_integer((json_int_t)((const struct config *)base)->n_instances);
 	}
 	return NULL;
 }

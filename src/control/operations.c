@@ -69,36 +69,40 @@ static int on_get_instance(struct call *call)
 	return reply_set(call, "instance", view);
 }
 
+/* A page's token is the name of its predecessor's last instance. */
 static int on_get_instances(struct call *call)
 {
-	static const char *const members[] = {NULL};
+	static const char *const members[] = {"pageToken", NULL};
+	struct str after = STR_EMPTY;
 	json_t *views;
+	bool more;
 	TRY(only(call, members));
-	TRY(registrar_list(call->operations->registrar, &views, &call->diag));
+	if (json_object_get(call->request, "pageToken")) {
+		TRY(need_text(call, "pageToken", &after));
+	}
+	TRY(registrar_list(call->operations->registrar, after, &views, &more, &call->diag));
+	if (more) {
+		const json_t *last = json_array_get(views, json_array_size(views) - 1);
+		TRY(reply_set(call, "nextPageToken", json_incref(json_object_get(last, "name"))));
+	}
 	return reply_set(call, "instances", views);
 }
 
-/* The views of those that were put. */
-static int show_put(struct call *call, const json_t *specs)
+/* Which were put: their names, since there may be very many. */
+static int reply_names(struct call *call, const json_t *specs)
 {
-	json_t *views = json_array();
-	for (size_t i = 0; i < json_array_size(specs); i++) {
-		json_t *view = NULL;
-		struct str name =
-			str_of(json_string_value(json_object_get(json_array_get(specs, i), "name")));
-		int rc = registrar_show(call->operations->registrar, name, &view, &call->diag);
-		if (rc < 0 || json_array_append_new(views, view) < 0) {
-			json_decref(views);
-			return rc < 0 ? rc : -ENOMEM;
-		}
+	json_t *names = json_array();
+	for (size_t i = 0; names && i < json_array_size(specs); i++) {
+		json_t *name = json_object_get(json_array_get(specs, i), "name");
+		json_array_append(names, name);
 	}
-	return reply_set(call, "instances", views);
+	return names ? reply_set(call, "instanceNames", names) : -ENOMEM;
 }
 
 static int on_put_instances(struct call *call)
 {
 	static const char *const members[] = {"text", "file", NULL};
-	struct str text, file = STR("request");
+	struct str text, file = STR_EMPTY; /* none: then the text may name no files */
 	json_t *specs;
 	TRY(only(call, members));
 	TRY(need_text(call, "text", &text));
@@ -108,7 +112,7 @@ static int on_put_instances(struct call *call)
 	TRY(spec_from_text(text, file.p, &specs, &call->diag));
 	int rc = registrar_put(call->operations->registrar, specs, &call->diag);
 	if (rc == 0) {
-		rc = show_put(call, specs);
+		rc = reply_names(call, specs);
 	}
 	json_decref(specs);
 	return rc;

@@ -134,6 +134,14 @@ int plan_delete(struct plan *plan, struct str name)
 	return change && change->name ? 0 : -ENOMEM;
 }
 
+int plan_hide(struct plan *plan, struct str name, struct str file_spec)
+{
+	TRY(plan_delete(plan, name));
+	struct change *change = &plan->v[plan->n - 1];
+	change->file_spec = str_dup(file_spec);
+	return change->file_spec ? 0 : -ENOMEM;
+}
+
 /* --- checking -------------------------------------------------------------------------------- */
 
 struct gathering {
@@ -201,12 +209,12 @@ static struct str str_or_none(const char *text)
 
 static int store_change(struct store *store, const struct change *change, struct diag *diag)
 {
-	if (!change->spec) {
+	if (!change->spec && !change->file_spec) {
 		return store->ops->instance_delete(store, str_of(change->name), diag);
 	}
 	struct store_instance row = {
 		.name = str_of(change->name),
-		.spec = str_of(change->spec),
+		.spec = change->spec ? str_of(change->spec) : STR(PLAN_HIDDEN),
 		.file_spec = str_or_none(change->file_spec),
 		.token_epoch = change->record.token_epoch,
 		.created_s = change->record.created_s,
@@ -254,12 +262,20 @@ static int publish(struct plan *plan, struct registry *registry, struct diag *di
 	return 0;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	const struct change *left = a, *right = b;
+	return strcmp(left->name, right->name);
+}
+
 int plan_commit(
 	struct plan *plan, struct registry *registry, struct store *store, struct diag *diag)
 {
 	if (plan->n == 0) {
 		return 0;
 	}
+	/* In the store's own order, which keeps its file in order too. */
+	qsort(plan->v, plan->n, sizeof *plan->v, by_name);
 	TRY(check(plan, registry, diag));
 	TRY(store_all(plan, store, diag));
 	return publish(plan, registry, diag);

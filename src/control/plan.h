@@ -19,7 +19,7 @@
 struct change {
 	char *name;
 	char *spec;                  /* JSON; NULL: the instance goes */
-	char *file_spec;             /* NULL: not from a file */
+	char *file_spec;             /* NULL: not from a file; of one that goes: see plan_hide() */
 	struct instance_record record;
 	struct instance *instance;   /* until published */
 };
@@ -43,6 +43,13 @@ MUST_CHECK int plan_put(struct plan *plan, const json_t *spec, struct str file_s
 	const struct instance_record *record, const struct site *site, struct diag *diag);
 
 MUST_CHECK int plan_delete(struct plan *plan, struct str name);
+
+/*
+ * The instance goes although its file still has it: the store remembers what the file said, so that
+ * it stays away until the file says something else. Such a row's specification is PLAN_HIDDEN.
+ */
+#define PLAN_HIDDEN "null"
+MUST_CHECK int plan_hide(struct plan *plan, struct str name, struct str file_spec);
 
 /*
  * Carry it out: check against what is there, one transaction in the store, publish.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "config/check.h"
 #include "config/spec.h"
 #include "control/plan.h"
 #include "control/view.h"
@@ -78,9 +79,15 @@ static struct instance_record record_of(const struct store_instance *from)
 	};
 }
 
+/* A hidden row's specification is JSON's null. */
 static json_t *parse(struct str text)
 {
-	return json_loadb(text.p ? text.p : "", text.n, 0, NULL);
+	return json_loadb(text.p ? text.p : "", text.n, JSON_DECODE_ANY, NULL);
+}
+
+static bool is_hidden(const struct store_instance *row)
+{
+	return str_eq(row->spec, STR(PLAN_HIDDEN));
 }
 
 static int keep_row(void *ctx, const struct store_instance *from)
@@ -98,8 +105,8 @@ static int get_row(
 	struct store *store = registrar->store;
 	*ret_row = (struct row){0};
 	int rc = store->ops->instance_get(store, name, keep_row, ret_row, diag);
-	if (rc == E_NOTFOUND) {
-		return diag_set(diag, rc, "there is no instance '%.*s'", STR_FMT(name));
+	if (rc == E_NOTFOUND || (rc == 0 && json_is_null(ret_row->spec))) {
+		return diag_set(diag, E_NOTFOUND, "there is no instance '%.*s'", STR_FMT(name));
 	}
 	if (rc == E_DAMAGED) {
 		return diag_set(diag, rc, "what the store has of instance '%.*s' is damaged",
@@ -148,6 +155,9 @@ static int load_row(void *ctx, const struct store_instance *row)
 	struct instance_record record = record_of(row);
 	struct instance *instance = NULL;
 	struct role_credentials *role = NULL;
+	if (is_hidden(row)) {
+		return 0;
+	}
 	CLEANUP(on_json) json_t *spec = parse(row->spec);
 	int rc = spec ? plan_role(spec, &role) : diag_set(loading->diag, E_DAMAGED, "not JSON");
 	if (rc == 0) {
@@ -221,13 +231,17 @@ static int apply_row(void *ctx, const struct store_instance *row)
 		return apply->rc;
 	}
 	char *text = dump(now);
+	bool same = text && row->file_spec.p && str_eq(row->file_spec, str_of(text));
 	if (!text) {
 		apply->rc = -ENOMEM;
-	} else if (!row->file_spec.p || !str_eq(row->file_spec, str_of(text))) {
+	} else if (!same && !is_hidden(row)) {
 		apply->rc = apply_known(apply, row, now, text);
 	}
+	/* A hidden one of which the file says something new is a new one. */
+	if (same || !is_hidden(row)) {
+		json_object_deln(apply->wished, row->name.p, row->name.n);
+	}
 	free(text);
-	json_object_deln(apply->wished, row->name.p, row->name.n);
 	return apply->rc;
 }
 
@@ -337,14 +351,18 @@ int registrar_put(struct registrar *registrar, const json_t *specs, struct diag 
 int registrar_delete(struct registrar *registrar, struct str name, struct diag *diag)
 {
 	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
+	struct row row;
 	pthread_mutex_lock(&registrar->lock);
-	int rc = registry_find(registrar->registry, name)
-		? plan_delete(&plan, name)
-		: diag_set(diag, E_NOTFOUND, "there is no instance '%.*s'", STR_FMT(name));
+	int rc = get_row(registrar, name, &row, diag);
+	if (rc == 0) {
+		rc = row.file_spec ? plan_hide(&plan, name, str_of(row.file_spec))
+				   : plan_delete(&plan, name);
+	}
 	if (rc == 0) {
 		rc = commit(registrar, &plan, diag);
 	}
 	pthread_mutex_unlock(&registrar->lock);
+	row_done(&row);
 	return rc;
 }
 
@@ -385,11 +403,28 @@ int registrar_revoke(struct registrar *registrar, struct str name, struct diag *
 	return change_row(registrar, name, raise_epoch, NULL, diag);
 }
 
+/* Tags that are to be shown must be names that a path can have. */
+static int check_tags(const json_t *spec, struct diag *diag)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach(json_object_get(spec, "tags"), key, value) {
+		if (!check_shown_tag(str_of(key))) {
+			return diag_set(diag, E_RANGE,
+				"instanceMetadataTags: the tag '%s' can't be shown in metadata", key);
+		}
+	}
+	return 0;
+}
+
 static int set_options(struct row *row, const json_t *changes, struct diag *diag)
 {
 	struct metadata_options probe = options_default;
 	json_t *options = json_object_get(row->spec, "metadataOptions");
 	TRY(options_apply(&probe, changes, diag));
+	if (probe.tags) {
+		TRY(check_tags(row->spec, diag));
+	}
 	if (!options) {
 		options = json_object();
 		if (json_object_set_new(row->spec, "metadataOptions", options) < 0) {
@@ -428,15 +463,73 @@ int registrar_show(
 	return 0;
 }
 
-struct listing {
-	const struct entry **v;
+/*
+ * The first names behind `after` in their order: a heap whose top is the last of them, so that a page
+ * costs one look at every instance and no sorting of all.
+ */
+struct page {
+	struct str after;
 	size_t n;
+	size_t most;
+	bool more; /* there are further ones */
+	const struct entry *v[REGISTRAR_PAGE];
 };
 
-static int list_entry(void *ctx, struct entry *entry)
+static struct str name_at(const struct page *page, size_t i)
 {
-	struct listing *listing = ctx;
-	listing->v[listing->n++] = entry;
+	return entry_instance(page->v[i])->name;
+}
+
+static void sink(struct page *page)
+{
+	for (size_t at = 0;;) {
+		size_t largest = at;
+		for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < page->n; child++) {
+			if (str_cmp(name_at(page, child), name_at(page, largest)) > 0) {
+				largest = child;
+			}
+		}
+		if (largest == at) {
+			return;
+		}
+		const struct entry *moved = page->v[at];
+		page->v[at] = page->v[largest];
+		page->v[largest] = moved;
+		at = largest;
+	}
+}
+
+static void rise(struct page *page)
+{
+	for (size_t at = page->n - 1; at > 0;) {
+		size_t parent = (at - 1) / 2;
+		if (str_cmp(name_at(page, at), name_at(page, parent)) <= 0) {
+			return;
+		}
+		const struct entry *moved = page->v[at];
+		page->v[at] = page->v[parent];
+		page->v[parent] = moved;
+		at = parent;
+	}
+}
+
+static int page_entry(void *ctx, struct entry *entry)
+{
+	struct page *page = ctx;
+	struct str name = entry_instance(entry)->name;
+	if (page->after.n && str_cmp(name, page->after) <= 0) {
+		return 0;
+	}
+	if (page->n < page->most) {
+		page->v[page->n++] = entry;
+		rise(page);
+		return 0;
+	}
+	page->more = true;
+	if (str_cmp(name, name_at(page, 0)) < 0) {
+		page->v[0] = entry;
+		sink(page);
+	}
 	return 0;
 }
 
@@ -446,33 +539,32 @@ static int order_by_name(const void *a, const void *b)
 	return str_cmp(entry_instance(*left)->name, entry_instance(*right)->name);
 }
 
-static json_t *list_views(const struct registry *registry)
+static json_t *page_views(const struct registry *registry, struct page *page)
 {
-	struct listing listing = {calloc(registry_count(registry) + 1, sizeof *listing.v), 0};
-	json_t *views = listing.v ? json_array() : NULL;
-	if (views) {
-		(void)registry_each(registry, list_entry, &listing); /* never stopped */
-		qsort(listing.v, listing.n, sizeof *listing.v, order_by_name);
-	}
-	for (size_t i = 0; views && i < listing.n; i++) {
-		if (json_array_append_new(views, view_instance(registry, listing.v[i])) < 0) {
+	json_t *views = json_array();
+	(void)registry_each(registry, page_entry, page); /* never stopped */
+	qsort(page->v, page->n, sizeof *page->v, order_by_name);
+	for (size_t i = 0; views && i < page->n; i++) {
+		if (json_array_append_new(views, view_instance(registry, page->v[i])) < 0) {
 			json_decref(views);
 			views = NULL;
 		}
 	}
-	free(listing.v);
 	return views;
 }
 
-int registrar_list(struct registrar *registrar, json_t **ret_views, struct diag *diag)
+int registrar_list(struct registrar *registrar, struct str after, json_t **ret_views,
+	bool *ret_more, struct diag *diag)
 {
+	struct page page = {.after = after, .most = REGISTRAR_PAGE};
 	pthread_mutex_lock(&registrar->lock);
-	json_t *views = list_views(registrar->registry);
+	json_t *views = page_views(registrar->registry, &page);
 	pthread_mutex_unlock(&registrar->lock);
 	if (!views) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
 	*ret_views = views;
+	*ret_more = page.more;
 	return 0;
 }
 

@@ -51,13 +51,19 @@ MUST_CHECK int registrar_revoke(struct registrar *registrar, struct str name, st
 MUST_CHECK int registrar_options(struct registrar *registrar, struct str name,
 	const json_t *changes, struct diag *diag);
 
+/* How many instances one call lists. */
+#define REGISTRAR_PAGE 1000
+
 /*
- * One instance, or all in order of their names (an array), in the shape of Lightsail's Instance with
- * `metadataOptions`, and telltale's own `instanceId`, `match` and `counters`.
+ * One instance, or a page of them in order of their names (an array), in the shape of Lightsail's
+ * Instance with `metadataOptions`, and telltale's own `instanceId`, `match` and `counters`.
+ * after     only those whose names come later; empty: from the first.
+ * ret_more  whether there are others behind these.
  */
 MUST_CHECK int registrar_show(
 	struct registrar *registrar, struct str name, json_t **ret_view, struct diag *diag);
-MUST_CHECK int registrar_list(struct registrar *registrar, json_t **ret_views, struct diag *diag);
+MUST_CHECK int registrar_list(struct registrar *registrar, struct str after, json_t **ret_views,
+	bool *ret_more, struct diag *diag);
 
 /* Run something while no instance can change: reading all of them. */
 void registrar_run(struct registrar *registrar, void (*run)(void *ctx), void *ctx);

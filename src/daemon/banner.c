@@ -6,12 +6,11 @@
 #include "platform/listen.h"
 #include "version.h"
 
-void banner_print(const struct config *config, const struct config_flags *flags)
+void banner_print(const struct config *config)
 {
 	char first[LISTEN_TEXT_BYTES], control[LISTEN_TEXT_BYTES];
-	const json_t *sample = json_array_get(config->instances, 0);
-	const char *name = json_string_value(json_object_get(sample, "name"));
-	if (flags->file || flags->n_instances || !name || config->n_listen == 0) {
+	const char *name = CONFIG_SAMPLE_NAME;
+	if (!config->sample || config->n_listen == 0) {
 		return;
 	}
 	listen_format(&config->listen[0].address, config->listen[0].port, first);

@@ -14,6 +14,6 @@
 #include "config/config.h"
 
 /* Lines on stdout when the sample instance is served; nothing otherwise. */
-void banner_print(const struct config *config, const struct config_flags *flags);
+void banner_print(const struct config *config);
 
 #endif

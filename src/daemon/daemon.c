@@ -1,6 +1,7 @@
 #include "daemon/daemon.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -87,10 +88,13 @@ static void set_log_level(const struct config *config)
 	}
 }
 
-static int apply_files(struct daemon *daemon, const struct config *config, struct diag *diag)
+static int apply_files(struct daemon *daemon, struct config *config, struct diag *diag)
 {
 	size_t changed = 0;
 	TRY(registrar_apply_files(daemon->registrar, config->instances, &changed, diag));
+	/* From now on the registry has them; a hundred thousand of them twice would be a pity. */
+	config_forget_instances(config);
+	(void)malloc_trim(0); /* whatever it could give back */
 	LOG(LOG_INFO, "daemon", "instances", LOG_INT("changed", changed),
 		LOG_INT("total", registry_count(daemon->registry)));
 	return 0;
@@ -111,7 +115,7 @@ static int load(struct daemon *daemon, unsigned workers, struct diag *diag)
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
 	TRY(registrar_load(daemon->registrar, diag));
-	return apply_files(daemon, config, diag);
+	return apply_files(daemon, daemon->config, diag);
 }
 
 static int start_control(struct daemon *daemon, struct diag *diag)
@@ -164,6 +168,7 @@ static int block_signals(struct daemon *daemon, struct diag *diag)
 	/* Before any thread is started, so that all of them inherit it. */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a limit on file size is an error of the store, and no end */
 	daemon->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return daemon->signal_fd < 0 ? diag_set(diag, -errno, "can't watch signals: %s",
 					       result_name(-errno))
@@ -302,7 +307,7 @@ int daemon_run(const struct config_flags *flags)
 		(void)fprintf(stderr, "telltale: %s\n",
 			diag.text[0] ? diag.text : result_name(rc)); /* nowhere else to say it */
 	} else {
-		banner_print(daemon.config, flags);
+		banner_print(daemon.config);
 		serve(&daemon);
 		drain(&daemon);
 	}

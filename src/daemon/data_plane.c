@@ -21,6 +21,7 @@
 
 /* Where a connection came in. Lifetime: process. */
 struct place {
+	const struct config_listen *listen;
 	struct str network;
 	struct str interface;
 	unsigned ifindex; /* 0: any */
@@ -374,6 +375,27 @@ static int worker_new(struct data_plane *plane, const struct data_plane_config *
 	return 0;
 }
 
+/* 0 for no or an unknown interface; opening the listener says what is wrong with it. */
+static unsigned interface_index(struct str interface)
+{
+	char name[IFNAMSIZ] = {0};
+	if (interface.n == 0 || interface.n >= sizeof name) {
+		return 0;
+	}
+	memcpy(name, interface.p, interface.n);
+	return if_nametoindex(name);
+}
+
+/*
+ * Whether the machine has the address at all: where nothing is configured, one without IPv6 is served
+ * on IPv4.
+ */
+static bool is_lacking(const struct config *settings, const struct config_listen *listen)
+{
+	return settings->listen_default && !ipaddr_is_v4(&listen->address) &&
+		!listen_has_address(&listen->address);
+}
+
 /* The settings live as long as the process's first configuration, so views of it stay good. */
 static int make_places(struct data_plane *plane, const struct config *settings)
 {
@@ -381,28 +403,30 @@ static int make_places(struct data_plane *plane, const struct config *settings)
 	if (!plane->places) {
 		return -ENOMEM;
 	}
-	plane->n_places = settings->n_listen;
 	for (size_t i = 0; i < settings->n_listen; i++) {
 		const struct config_listen *listen = &settings->listen[i];
-		plane->places[i].network = listen->network;
-		plane->places[i].interface = listen->interface;
-		if (listen->interface.n && listen->interface.n < IFNAMSIZ) {
-			char name[IFNAMSIZ] = {0};
-			memcpy(name, listen->interface.p, listen->interface.n);
-			plane->places[i].ifindex = if_nametoindex(name);
+		if (is_lacking(settings, listen)) {
+			LOG(LOG_WARN, "data", "no IPv6 here, not listening on it",
+				LOG_INT("port", listen->port));
+			continue;
 		}
+		struct place *place = &plane->places[plane->n_places++];
+		*place = (struct place){.listen = listen,
+			.network = listen->network,
+			.interface = listen->interface,
+			.ifindex = interface_index(listen->interface)};
 	}
 	return 0;
 }
 
 /* fds[worker * n_places + place] */
-static int open_listeners(const struct data_plane *plane, const struct config *settings,
-	unsigned workers, int *fds, struct diag *diag)
+static int open_listeners(
+	const struct data_plane *plane, unsigned workers, int *fds, struct diag *diag)
 {
 	int *row = calloc(workers, sizeof *row);
 	int rc = row ? 0 : -ENOMEM;
 	for (size_t p = 0; rc == 0 && p < plane->n_places; p++) {
-		const struct config_listen *listen = &settings->listen[p];
+		const struct config_listen *listen = plane->places[p].listen;
 		struct listen_spec spec = {listen->address, listen->port, listen->interface};
 		rc = listen_tcp(&spec, workers, row, diag);
 		for (unsigned w = 0; rc == 0 && w < workers; w++) {
@@ -416,7 +440,7 @@ static int open_listeners(const struct data_plane *plane, const struct config *s
 static int start_workers(struct data_plane *plane, const struct data_plane_config *config,
 	int *fds, struct diag *diag)
 {
-	TRY(open_listeners(plane, config->settings, config->workers, fds, diag));
+	TRY(open_listeners(plane, config->workers, fds, diag));
 	for (unsigned i = 0; i < config->workers; i++) {
 		int *own = fds + i * plane->n_places;
 		int rc = worker_new(plane, config, i, own, &plane->workers[i]);

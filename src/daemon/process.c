@@ -10,6 +10,7 @@
 #include "version.h"
 
 #define FOLDER_MODE     0700
+#define ABOVE_MODE      0755
 #define FIRST_FREE_PORT 1024
 #define FILES_MAX       ((size_t)4 * 1024 * 1024)
 
@@ -48,6 +49,13 @@ static int make_folder_for(
 	*slash = '\0';
 	if (access(path, F_OK) == 0) {
 		return 0; /* somebody else's arrangement */
+	}
+	/* What is missing above it must let the user through. */
+	char *above = strrchr(path, '/');
+	if (above != path) {
+		*above = '\0';
+		TRY(file_make_folders(path, ABOVE_MODE, diag));
+		*above = '/';
 	}
 	TRY(file_make_folders(path, FOLDER_MODE, diag));
 	if (config->user.n && geteuid() == 0 && chown(path, uid, gid) < 0) {

@@ -81,7 +81,7 @@ static int normalise_target(struct str *target)
 	}
 	struct str rest = str_from(*target, scheme.n);
 	size_t slash = str_find(rest, '/');
-	if (slash == 0 || slash == rest.n) {
+	if (slash == 0 || slash == rest.n || str_find(rest, '?') < slash) {
 		return 400; /* no host, or no path */
 	}
 	*target = str_from(rest, slash);
@@ -147,6 +147,20 @@ static int parse_request_line(const char **at, const char *end, const struct htt
 	return normalise_target(&req->target);
 }
 
+/*
+ * Whether all bytes may stand in a field's value: no control bytes but HTAB. No early end, so that
+ * the compiler can look at many bytes at once.
+ */
+static bool is_value(const char *at, const char *end)
+{
+	unsigned bad = 0;
+	for (; at < end; at++) {
+		unsigned char c = (unsigned char)*at;
+		bad |= (unsigned)(c < ' ' && c != '\t') | (unsigned)(c == 0x7f);
+	}
+	return !bad;
+}
+
 /* NAME ":" OWS VALUE OWS CRLF. RFC 9112 5.1: no white space before the colon; 5.2: no folding. */
 static int parse_field(const char **at, const char *end, struct http1_field *field)
 {
@@ -160,14 +174,11 @@ static int parse_field(const char **at, const char *end, struct http1_field *fie
 	}
 	field->name = (struct str){name, (size_t)(p - name)};
 	const char *value = ++p;
-	p = skip(value, end, IS_VALUE);
-	if (p == end) {
-		return E_AGAIN;
-	}
-	if (*p != '\r') {
+	p = memchr(value, '\r', (size_t)(end - value));
+	if (!is_value(value, p ? p : end)) {
 		return 400;
 	}
-	if (p + 1 == end) {
+	if (!p || p + 1 == end) {
 		return E_AGAIN;
 	}
 	if (p[1] != '\n') {
@@ -336,11 +347,11 @@ static int hex_value(char c)
 
 /* Chunk sizes have at most this many digits: far above any cap, far below an overflow. */
 #define CHUNK_DIGITS_MAX 8
-/* Bytes of extensions and of trailer fields that are skipped. */
+/* Bytes of extensions and of trailer fields that are skipped in one body. */
 #define CHUNK_EXTRA_MAX 1024
 
-/* SIZE [;EXTENSION] CRLF at p. Returns 0, E_AGAIN or 400. */
-static int chunk_size(struct str bytes, size_t *ret_size, size_t *ret_used)
+/* SIZE [;EXTENSION] CRLF. *extra_left: what may still be skipped. Returns 0, E_AGAIN or 400. */
+static int chunk_size(struct str bytes, size_t *extra_left, size_t *ret_size, size_t *ret_used)
 {
 	size_t i = 0, size = 0;
 	while (i < bytes.n && hex_value(bytes.p[i]) >= 0) {
@@ -358,7 +369,8 @@ static int chunk_size(struct str bytes, size_t *ret_size, size_t *ret_used)
 	}
 	const char *end = bytes.p + bytes.n;
 	const char *p = skip(bytes.p + i, end, IS_VALUE);
-	if (p - bytes.p > CHUNK_EXTRA_MAX) {
+	size_t extra = (size_t)(p - bytes.p) - i;
+	if (extra > *extra_left) {
 		return 400;
 	}
 	if (p == end || (*p == '\r' && p + 1 == end)) {
@@ -367,18 +379,19 @@ static int chunk_size(struct str bytes, size_t *ret_size, size_t *ret_used)
 	if (*p != '\r' || p[1] != '\n') {
 		return 400;
 	}
+	*extra_left -= extra;
 	*ret_size = size;
 	*ret_used = (size_t)(p + 2 - bytes.p);
 	return 0;
 }
 
 /* Trailer fields up to the empty line; they are read and thrown away. */
-static int skip_trailer(struct str bytes, size_t at, size_t *ret_used)
+static int skip_trailer(struct str bytes, size_t at, size_t extra_left, size_t *ret_used)
 {
 	const char *start = bytes.p + at, *p = start, *end = bytes.p + bytes.n;
 	for (;;) {
 		struct http1_field field;
-		if (p - start > CHUNK_EXTRA_MAX) {
+		if ((size_t)(p - start) > extra_left) {
 			return 400;
 		}
 		if (p == end || (*p == '\r' && p + 1 == end)) {
@@ -392,6 +405,10 @@ static int skip_trailer(struct str bytes, size_t at, size_t *ret_used)
 			return 0;
 		}
 		int rc = parse_field(&p, end, &field);
+		/* A field without an end must not be waited for, either. */
+		if (rc == E_AGAIN && (size_t)(end - start) > extra_left) {
+			return 400;
+		}
 		if (rc != 0) {
 			return rc;
 		}
@@ -400,16 +417,16 @@ static int skip_trailer(struct str bytes, size_t at, size_t *ret_used)
 
 int http1_unchunk(struct str bytes, size_t max, struct buf *out, size_t *ret_used)
 {
-	size_t at = 0, total = 0;
+	size_t at = 0, total = 0, extra_left = CHUNK_EXTRA_MAX;
 	for (;;) {
 		size_t size, used;
-		int rc = chunk_size(str_from(bytes, at), &size, &used);
+		int rc = chunk_size(str_from(bytes, at), &extra_left, &size, &used);
 		if (rc != 0) {
 			return rc;
 		}
 		at += used;
 		if (size == 0) {
-			return skip_trailer(bytes, at, ret_used);
+			return skip_trailer(bytes, at, extra_left, ret_used);
 		}
 		if (size > max - total) {
 			return 413;

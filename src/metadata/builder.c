@@ -69,7 +69,8 @@ static uint16_t add_node(struct builder *builder, uint16_t parent, struct str na
 		.first_child = BUILDER_NONE,
 		.next = BUILDER_NONE,
 		.kind = TREE_DIRECTORY,
-		.since = TREE_LATEST,
+		.listed = TREE_LATEST,
+		.answered = TREE_LATEST,
 	};
 	if (parent != BUILDER_NONE) {
 		builder->nodes[index].next = builder->nodes[parent].first_child;
@@ -111,10 +112,23 @@ static uint16_t reach(struct builder *builder, struct str path)
 		if (child == BUILDER_NONE) {
 			break;
 		}
-		builder->nodes[at].kind = TREE_DIRECTORY; /* an override may put a map at a leaf */
+		if (builder->nodes[at].kind != TREE_DIRECTORY) {
+			/* An override puts a map at a leaf: what stood there is no label. */
+			builder->nodes[at].kind = TREE_DIRECTORY;
+			builder->nodes[at].value_n = 0;
+			builder->nodes[at].listed = TREE_LATEST;
+			builder->nodes[at].answered = TREE_LATEST;
+		}
 		at = child;
 	}
 	return at;
+}
+
+static void set_since(struct builder_node *node, struct str path)
+{
+	struct versions_since since = versions_since(path);
+	node->listed = since.listed;
+	node->answered = since.answered;
 }
 
 void builder_put(struct builder *builder, struct str path, enum tree_kind kind, struct str value)
@@ -129,8 +143,7 @@ void builder_put(struct builder *builder, struct str path, enum tree_kind kind, 
 	struct builder_node *node = &builder->nodes[at];
 	node->kind = (uint8_t)kind;
 	node->first_child = BUILDER_NONE;
-	node->missing = false;
-	node->since = versions_since(path);
+	set_since(node, path);
 	node->value_at = keep(builder, value);
 	node->value_n = (uint32_t)value.n;
 }
@@ -160,7 +173,7 @@ void builder_directory(struct builder *builder, struct str path, struct str labe
 		return;
 	}
 	builder->nodes[at].kind = TREE_DIRECTORY;
-	builder->nodes[at].since = versions_since(path);
+	set_since(&builder->nodes[at], path);
 	builder->nodes[at].value_at = keep(builder, label);
 	builder->nodes[at].value_n = (uint32_t)label.n;
 }
@@ -169,7 +182,7 @@ void builder_missing(struct builder *builder, struct str path)
 {
 	builder_put(builder, path, TREE_TEXT, STR_EMPTY);
 	if (builder->status == 0) {
-		builder->nodes[reach(builder, path)].missing = true;
+		builder->nodes[reach(builder, path)].answered = TREE_NEVER;
 	}
 }
 
@@ -244,8 +257,11 @@ static void age_directories(struct builder *builder, const uint16_t *order, size
 	for (size_t i = n; i-- > 1;) {
 		struct builder_node *node = &builder->nodes[order[i]];
 		struct builder_node *parent = &builder->nodes[node->parent];
-		if (node->since < parent->since) {
-			parent->since = node->since;
+		if (node->listed < parent->listed) {
+			parent->listed = node->listed;
+		}
+		if (node->answered < parent->answered) {
+			parent->answered = node->answered;
 		}
 	}
 }
@@ -272,8 +288,8 @@ static void place_node(struct tree *tree, const struct builder *builder,
 	buf_add(text, text_at(builder, from->value_at, from->value_n));
 	to->parent = builder->nodes[number ? from->parent : 0].final;
 	to->kind = from->kind;
-	to->since = from->since;
-	to->missing = from->missing;
+	to->listed = from->listed;
+	to->answered = from->answered;
 }
 
 static void link_children(struct tree *tree)

@@ -27,8 +27,8 @@ struct builder_node {
 	uint16_t next;        /* sibling */
 	uint16_t final;       /* its number in the finished tree */
 	uint8_t kind;
-	tree_version since;
-	bool missing; /* listed, but 404: user-data that was not given */
+	tree_version listed;
+	tree_version answered; /* TREE_NEVER: listed, but 404, as user-data that was not given */
 };
 
 struct builder {

@@ -590,7 +590,6 @@ static int put_overrides(struct builder *builder, const json_t *map, struct buf 
 				PATH_BYTES);
 		}
 		if (json_is_object(value)) {
-			builder_directory(builder, buf_str(path), STR_EMPTY);
 			TRY(put_overrides(builder, value, path, diag));
 		} else if (json_is_null(value)) {
 			builder_remove(builder, buf_str(path));

@@ -9,7 +9,10 @@ static int hex_value(char c)
 	return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
 }
 
-/* Whether the path is clean as it is: no escape, no doubled slash, no dot at a segment's start. */
+/*
+ * Whether the path is clean as it is: no escape, no doubled slash, no segment that begins with a dot
+ * (and so no "..").
+ */
 static bool is_plain(struct str path)
 {
 	for (size_t i = 0; i < path.n; i++) {
@@ -81,14 +84,14 @@ int path_clean(struct str target, char memory[PATH_BYTES], struct str *ret_path,
 	}
 	if (!is_plain(path)) {
 		TRY(decode(path, memory, &path));
+		if (has_dot_dot(path)) {
+			return E_SYNTAX;
+		}
 	}
 	path = str_from(path, 1);
 	bool slash = path.n && path.p[path.n - 1] == '/';
 	if (slash) {
 		path.n--;
-	}
-	if (has_dot_dot(path)) {
-		return E_SYNTAX;
 	}
 	*ret_path = path;
 	*ret_slash_at_end = slash;

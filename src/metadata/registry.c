@@ -10,6 +10,7 @@
 /* One address of one instance. Lifetime: snapshot (retired when taken out). */
 struct binding {
 	struct entry *entry;
+	_Atomic bool vacant; /* its entry is detached: the address is nobody's until one takes it */
 	struct str network;
 	struct str interface;
 	struct ipprefix prefix;
@@ -57,6 +58,7 @@ struct registry {
 	uint32_t length_counts[129];
 	struct index names;
 	struct index ids;
+	size_t n_detached;
 	struct retired *retired;
 	size_t n_retired;
 	size_t cap_retired;
@@ -299,6 +301,11 @@ static bool binding_is(const struct binding *binding, struct str network, struct
 		str_eq(binding->network, network) && str_eq(binding->interface, interface);
 }
 
+static bool is_vacant(const struct binding *binding)
+{
+	return atomic_load_explicit(&binding->vacant, memory_order_acquire);
+}
+
 static struct match_table *matches_of(const struct registry *registry)
 {
 	return atomic_load_explicit(&registry->matches, memory_order_acquire);
@@ -386,8 +393,9 @@ static void count_length(struct registry *registry, uint8_t bits, int by)
 	atomic_store_explicit(&registry->lengths[at / 64], word, memory_order_release);
 }
 
-static struct entry *lookup_in(const struct registry *registry, struct str network,
-	struct str interface, const struct ipaddr *addr)
+/* Whether a match is there; *ret_entry is its instance, NULL when the address is vacant. */
+static bool lookup_in(const struct registry *registry, struct str network, struct str interface,
+	const struct ipaddr *addr, struct entry **ret_entry)
 {
 	const struct match_table *table = matches_of(registry);
 	for (unsigned w = 0; w < 3; w++) {
@@ -400,22 +408,23 @@ static struct entry *lookup_in(const struct registry *registry, struct str netwo
 				struct binding *binding = atomic_load_explicit(
 					&table->slots[at], memory_order_acquire);
 				if (binding && binding != TOMBSTONE) {
-					return binding->entry;
+					*ret_entry = is_vacant(binding) ? NULL : binding->entry;
+					return true;
 				}
 			}
 		}
 	}
-	return NULL;
+	return false;
 }
 
 struct entry *registry_lookup(const struct registry *registry, struct str network,
 	struct str interface, const struct ipaddr *addr)
 {
 	struct entry *entry = NULL;
-	if (interface.n) {
-		entry = lookup_in(registry, network, interface, addr);
+	if (!interface.n || !lookup_in(registry, network, interface, addr, &entry)) {
+		(void)lookup_in(registry, network, STR_EMPTY, addr, &entry); /* NULL if there is none */
 	}
-	return entry ? entry : lookup_in(registry, network, STR_EMPTY, addr);
+	return entry;
 }
 
 static struct binding *binding_new(
@@ -427,6 +436,7 @@ static struct binding *binding_new(
 		return NULL;
 	}
 	binding->entry = entry;
+	atomic_init(&binding->vacant, false);
 	binding->prefix = *prefix;
 	if (network.n) {
 		memcpy(binding->text, network.p, network.n);
@@ -439,24 +449,74 @@ static struct binding *binding_new(
 	return binding;
 }
 
-static void unbind(struct registry *registry, const struct instance *instance)
+/* The slot's binding, for the writer. */
+static struct binding *slot_at(const struct match_table *table, size_t at)
+{
+	return atomic_load_explicit(&table->slots[at], memory_order_relaxed);
+}
+
+static void clear_slot(struct registry *registry, struct match_table *table, size_t at)
+{
+	struct binding *binding = slot_at(table, at);
+	atomic_store_explicit(&table->slots[at], TOMBSTONE, memory_order_release);
+	count_length(registry, binding->prefix.bits, -1);
+	retire(registry, binding, free);
+}
+
+static bool has_match(const struct instance *instance, struct str network, struct str interface,
+	const struct ipprefix *prefix)
+{
+	if (!str_eq(instance->network, network) || !str_eq(instance->interface, interface)) {
+		return false;
+	}
+	for (size_t i = 0; i < instance->n_addresses; i++) {
+		if (memcmp(&instance->addresses[i], prefix, sizeof *prefix) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Take out what the entry has by `instance`, but for what it has by `keep` (NULL: nothing) too. */
+static void unbind(struct registry *registry, const struct entry *entry,
+	const struct instance *instance, const struct instance *keep)
 {
 	struct match_table *table = matches_of(registry);
 	for (size_t i = 0; i < instance->n_addresses; i++) {
-		size_t at = match_find(table, instance->network, instance->interface,
-			&instance->addresses[i]);
-		if (at == table->cap) {
-			continue; /* named twice in one match */
+		const struct ipprefix *prefix = &instance->addresses[i];
+		if (keep && has_match(keep, instance->network, instance->interface, prefix)) {
+			continue;
 		}
-		struct binding *binding =
-			atomic_load_explicit(&table->slots[at], memory_order_relaxed);
-		atomic_store_explicit(&table->slots[at], TOMBSTONE, memory_order_release);
-		count_length(registry, binding->prefix.bits, -1);
-		retire(registry, binding, free);
+		size_t at = match_find(table, instance->network, instance->interface, prefix);
+		/* Not there: named twice in one match. Another's: it was vacant, and was taken. */
+		if (at < table->cap && slot_at(table, at)->entry == entry) {
+			clear_slot(registry, table, at);
+		}
 	}
 }
 
-/* All bindings of an instance, or none. */
+/*
+ * Put a binding where it belongs. What is vacant there goes in the same moment, so that nobody with
+ * a shorter prefix is found in between.
+ */
+static void bind(struct registry *registry, struct match_table *table, struct binding *binding)
+{
+	size_t at = match_find(table, binding->network, binding->interface, &binding->prefix);
+	if (at == table->cap) {
+		match_insert(table, binding);
+		count_length(registry, binding->prefix.bits, 1);
+		return;
+	}
+	struct binding *there = slot_at(table, at);
+	if (!is_vacant(there)) {
+		free(binding); /* the entry has it already, or its match names it twice */
+		return;
+	}
+	atomic_store_explicit(&table->slots[at], binding, memory_order_release);
+	retire(registry, there, free);
+}
+
+/* All bindings of an instance, or none; those that the entry has already stay. */
 static int bind_all(
 	struct registry *registry, struct entry *entry, const struct instance *instance)
 {
@@ -475,15 +535,24 @@ static int bind_all(
 	}
 	struct match_table *table = matches_of(registry);
 	for (size_t i = 0; i < n; i++) {
-		if (match_find(table, instance->network, instance->interface, &made[i]->prefix) <
-			table->cap) {
-			free(made[i]); /* named twice in one match */
-			continue;
-		}
-		match_insert(table, made[i]);
-		count_length(registry, made[i]->prefix.bits, 1);
+		bind(registry, table, made[i]);
 	}
 	return 0;
+}
+
+/* One detached entry less. After the last, what is still vacant goes. */
+static void settle_detached(struct registry *registry)
+{
+	struct match_table *table = matches_of(registry);
+	if (--registry->n_detached > 0) {
+		return;
+	}
+	for (size_t i = 0; i < table->cap; i++) {
+		const struct binding *binding = slot_at(table, i);
+		if (binding && binding != TOMBSTONE && is_vacant(binding)) {
+			clear_slot(registry, table, i);
+		}
+	}
 }
 
 static bool same_match(const struct instance *a, const struct instance *b)
@@ -517,8 +586,8 @@ static int check_taken(const struct registry *registry, const struct instance *i
 		if (at == table->cap) {
 			continue;
 		}
-		other = atomic_load_explicit(&table->slots[at], memory_order_relaxed)->entry;
-		if (other != own) {
+		other = slot_at(table, at)->entry;
+		if (other != own && !is_vacant(slot_at(table, at))) {
 			char text[IPADDR_TEXT_BYTES];
 			ipaddr_format(&instance->addresses[i].addr, text);
 			return taken(diag, instance, other, "the address", text);
@@ -544,38 +613,35 @@ static int add_entry(struct registry *registry, struct instance *instance, struc
 	return 0;
 }
 
+/*
+ * The new addresses are there before the old ones go, and those that stay are never gone: the
+ * instance's callers are known all the time.
+ */
 static int replace(struct registry *registry, struct entry *entry, struct instance *instance,
 	struct diag *diag)
 {
 	struct instance *old = current(entry);
 	bool moved = entry->detached || !same_match(old, instance);
 	bool renumbered = entry->detached || strcmp(old->id, instance->id) != 0;
-	if (moved && matches_reserve(registry, instance->n_addresses) < 0) {
+	if (moved && bind_all(registry, entry, instance) < 0) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
 	if (renumbered && !entry->detached) {
 		index_remove(&registry->ids, str_of(old->id));
-	}
-	if (moved && !entry->detached) {
-		unbind(registry, old);
-	}
-	entry->detached = false;
-	int rc = moved ? bind_all(registry, entry, instance) : 0;
-	if (rc < 0) {
-		/* Back to what was: its bindings fit where they have just been. */
-		(void)!bind_all(registry, entry, old);
-		instance = old;
 	}
 	/* The index of names finds it as before: its key is the same text in the new snapshot. */
 	atomic_store_explicit(&entry->current, instance, memory_order_release);
 	if (renumbered) {
 		index_add(&registry->ids, entry);
 	}
+	if (entry->detached) {
+		entry->detached = false;
+		settle_detached(registry);
+	} else if (moved) {
+		unbind(registry, entry, old, instance);
+	}
 	if (moved) {
 		atomic_fetch_add_explicit(&registry->generation, 1, memory_order_release);
-	}
-	if (rc < 0) {
-		return diag_set(diag, rc, "out of memory");
 	}
 	retire(registry, old, free_instance);
 	return 0;
@@ -604,11 +670,19 @@ int registry_put(struct registry *registry, struct instance *instance, struct di
 void registry_detach(struct registry *registry, struct str name)
 {
 	struct entry *entry = registry_find(registry, name);
-	if (entry && !entry->detached) {
-		index_remove(&registry->ids, str_of(current(entry)->id));
-		unbind(registry, current(entry));
-		entry->detached = true;
+	const struct match_table *table = matches_of(registry);
+	if (!entry || entry->detached) {
+		return;
 	}
+	const struct instance *instance = current(entry);
+	for (size_t i = 0; i < instance->n_addresses; i++) {
+		size_t at = match_find(table, instance->network, instance->interface,
+			&instance->addresses[i]);
+		atomic_store_explicit(&slot_at(table, at)->vacant, true, memory_order_release);
+	}
+	index_remove(&registry->ids, str_of(instance->id));
+	entry->detached = true;
+	registry->n_detached++;
 }
 
 int registry_remove(struct registry *registry, struct str name)
@@ -618,8 +692,14 @@ int registry_remove(struct registry *registry, struct str name)
 		return E_NOTFOUND;
 	}
 	struct instance *old = current(entry);
-	registry_detach(registry, name);
+	if (!entry->detached) {
+		index_remove(&registry->ids, str_of(old->id));
+	}
 	index_remove(&registry->names, old->name);
+	unbind(registry, entry, old, NULL);
+	if (entry->detached) {
+		settle_detached(registry);
+	}
 	atomic_store_explicit(&entry->current, NULL, memory_order_release);
 	atomic_fetch_add_explicit(&registry->generation, 1, memory_order_release);
 	entry->dead_epoch = new_epoch(registry);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/crypto.h"
+#include "base/timefmt.h"
 #include "metadata/builder.h"
 #include "metadata/contents.h"
 #include "metadata/derive.h"
@@ -61,7 +62,7 @@ int tree_find(
 {
 	uint16_t at = node_at(tree, path);
 	const struct tree_node *node = &tree->nodes[at];
-	if ((at == 0 && path.n) || node->since > version || node->missing) {
+	if ((at == 0 && path.n) || node->answered > version) {
 		return E_NOTFOUND;
 	}
 	ret_hit->kind = (enum tree_kind)node->kind;
@@ -81,7 +82,7 @@ void tree_list(const struct tree *tree, tree_version version, uint16_t node, str
 	bool first = true;
 	for (uint16_t i = 0; i < directory->n_children; i++) {
 		const struct tree_node *child = &tree->nodes[directory->first_child + i];
-		if (child->since > version) {
+		if (child->listed > version) {
 			continue;
 		}
 		if (!first) {
@@ -136,7 +137,8 @@ static struct str member(const json_t *object, const char *name)
 }
 
 /* Credentials given in place, or those that the daemon read from a file. */
-static int take_role(struct tree *tree, const struct instance *instance, const json_t *spec)
+static int take_role(struct tree *tree, const struct instance *instance, const json_t *spec,
+	struct diag *diag)
 {
 	const json_t *given = json_object_get(json_object_get(spec, "role"), "credentials");
 	if (!json_object_get(spec, "role")) {
@@ -150,6 +152,10 @@ static int take_role(struct tree *tree, const struct instance *instance, const j
 			.secret_access_key = member(given, "secretAccessKey"),
 			.token = member(given, "token"),
 		};
+		struct str end = member(given, "expiration");
+		if (end.p && timefmt_parse_iso(end, &role.expiration_s) < 0) {
+			return diag_set(diag, E_SYNTAX, "role.credentials.expiration: not a time");
+		}
 		tree->role = role_clone(&role);
 	} else {
 		tree->role = role_failed();
@@ -188,6 +194,16 @@ static int take_user_data(struct tree *tree, const json_t *spec, struct diag *di
 	return 0;
 }
 
+static int fail_finish(const struct instance *instance, int rc, struct diag *diag)
+{
+	if (rc == -ENOMEM) {
+		return diag_set(diag, rc, "out of memory");
+	}
+	return diag_set(diag, rc,
+		"%.*s: more than %d names in its metadata, deeper than %d, or more than %d bytes at one",
+		STR_FMT(instance->name), TREE_NODES_MAX, TREE_DEPTH_MAX, TREE_VALUE_BYTES);
+}
+
 static int compile(const struct instance *instance, const json_t *spec, struct builder *builder,
 	struct tree **ret_tree, struct diag *diag)
 {
@@ -196,9 +212,12 @@ static int compile(const struct instance *instance, const json_t *spec, struct b
 		builder_put(builder, STR("user-data"), TREE_USER_DATA, STR_EMPTY);
 	}
 	TRY(contents_build(builder, instance, spec, diag));
-	TRY(builder_finish(builder, &tree));
+	int rc = builder_finish(builder, &tree);
+	if (rc < 0) {
+		return fail_finish(instance, rc, diag);
+	}
 	tree->document = node_at(tree, STR("dynamic/instance-identity/document"));
-	int rc = take_role(tree, instance, spec);
+	rc = take_role(tree, instance, spec, diag);
 	if (rc == 0) {
 		rc = make_instance_role(tree, instance);
 	}

@@ -20,7 +20,8 @@
 
 /* Index into the list of versions; TREE_LATEST sees everything. */
 typedef uint8_t tree_version;
-#define TREE_LATEST ((tree_version)255)
+#define TREE_LATEST ((tree_version)254)
+#define TREE_NEVER  ((tree_version)255) /* no version sees it */
 
 /* What stands at a path. */
 enum tree_kind {
@@ -71,7 +72,7 @@ struct str tree_document(const struct tree *tree);
 /* The credentials behind TREE_ROLE and TREE_INSTANCE_ROLE. */
 const struct role_credentials *tree_role(const struct tree *tree, enum tree_kind kind);
 
-/* Heap bytes, user-data apart. */
+/* Heap bytes, user-data and credentials apart. */
 size_t tree_bytes(const struct tree *tree);
 
 #endif

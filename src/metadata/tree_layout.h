@@ -29,8 +29,8 @@ struct tree_node {
 	uint16_t n_children;
 	uint8_t name_n;
 	uint8_t kind;
-	tree_version since;
-	bool missing;
+	tree_version listed;   /* since when it is in listings */
+	tree_version answered; /* since when it is there when asked for */
 };
 
 struct tree {

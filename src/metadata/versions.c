@@ -67,64 +67,66 @@ int tree_version_find(struct str name, tree_version *ret_version)
 static const struct since {
 	struct str path;
 	struct str date;
+	struct str answered; /* p NULL: the same date */
 } table[] = {
-	{STR_INIT("dynamic"), STR_INIT("2009-04-04")},
-	{STR_INIT("meta-data/ami-id"), STR_INIT("1.0")},
-	{STR_INIT("meta-data/ami-launch-index"), STR_INIT("1.0")},
-	{STR_INIT("meta-data/ami-manifest-path"), STR_INIT("1.0")},
-	{STR_INIT("meta-data/ancestor-ami-ids"), STR_INIT("2007-10-10")},
-	{STR_INIT("meta-data/autoscaling"), STR_INIT("2021-07-15")},
-	{STR_INIT("meta-data/block-device-mapping"), STR_INIT("2007-12-15")},
-	{STR_INIT("meta-data/elastic-gpus"), STR_INIT("2016-11-30")},
-	{STR_INIT("meta-data/elastic-inference"), STR_INIT("2018-11-29")},
-	{STR_INIT("meta-data/events"), STR_INIT("2018-08-17")},
-	{STR_INIT("meta-data/events/recommendations"), STR_INIT("2020-10-27")},
-	{STR_INIT("meta-data/hibernation"), STR_INIT("2018-11-29")},
-	{STR_INIT("meta-data/hostname"), STR_INIT("1.0")},
-	{STR_INIT("meta-data/iam"), STR_INIT("2012-01-12")},
-	{STR_INIT("meta-data/identity-credentials"), STR_INIT("2018-05-23")},
-	{STR_INIT("meta-data/instance-action"), STR_INIT("2008-09-01")},
-	{STR_INIT("meta-data/instance-id"), STR_INIT("1.0")},
-	{STR_INIT("meta-data/instance-life-cycle"), STR_INIT("2019-10-01")},
-	{STR_INIT("meta-data/instance-type"), STR_INIT("2007-08-29")},
-	{STR_INIT("meta-data/ipv6"), STR_INIT("2021-01-03")},
-	{STR_INIT("meta-data/kernel-id"), STR_INIT("2008-02-01")},
-	{STR_INIT("meta-data/local-hostname"), STR_INIT("2007-01-19")},
-	{STR_INIT("meta-data/local-ipv4"), STR_INIT("1.0")},
-	{STR_INIT("meta-data/mac"), STR_INIT("2011-01-01")},
-	{STR_INIT("meta-data/managed-ssh-keys"), STR_INIT("2018-11-29")},
-	{STR_INIT("meta-data/metrics"), STR_INIT("2011-05-01")},
-	{STR_INIT("meta-data/network"), STR_INIT("2011-01-01")},
-	{STR_INIT("meta-data/network/interfaces/macs/*/ipv6s"), STR_INIT("2016-06-30")},
-	{STR_INIT("meta-data/network/interfaces/macs/*/network-card"), STR_INIT("2020-11-01")},
+	{STR_INIT("dynamic"), STR_INIT("2009-04-04"), {NULL, 0}},
+	{STR_INIT("meta-data/ami-id"), STR_INIT("1.0"), {NULL, 0}},
+	{STR_INIT("meta-data/ami-launch-index"), STR_INIT("1.0"), {NULL, 0}},
+	{STR_INIT("meta-data/ami-manifest-path"), STR_INIT("1.0"), {NULL, 0}},
+	{STR_INIT("meta-data/ancestor-ami-ids"), STR_INIT("2007-10-10"), {NULL, 0}},
+	{STR_INIT("meta-data/autoscaling"), STR_INIT("2021-07-15"), {NULL, 0}},
+	{STR_INIT("meta-data/block-device-mapping"), STR_INIT("2007-12-15"), {NULL, 0}},
+	{STR_INIT("meta-data/elastic-gpus"), STR_INIT("2016-11-30"), {NULL, 0}},
+	{STR_INIT("meta-data/elastic-inference"), STR_INIT("2018-11-29"), {NULL, 0}},
+	{STR_INIT("meta-data/events"), STR_INIT("2018-08-17"), {NULL, 0}},
+	{STR_INIT("meta-data/events/recommendations"), STR_INIT("2020-10-27"), {NULL, 0}},
+	{STR_INIT("meta-data/hibernation"), STR_INIT("2018-11-29"), {NULL, 0}},
+	{STR_INIT("meta-data/hostname"), STR_INIT("1.0"), {NULL, 0}},
+	{STR_INIT("meta-data/iam"), STR_INIT("2012-01-12"), {NULL, 0}},
+	{STR_INIT("meta-data/identity-credentials"), STR_INIT("2018-05-23"), {NULL, 0}},
+	{STR_INIT("meta-data/instance-action"), STR_INIT("2008-09-01"), {NULL, 0}},
+	{STR_INIT("meta-data/instance-id"), STR_INIT("1.0"), {NULL, 0}},
+	{STR_INIT("meta-data/instance-life-cycle"), STR_INIT("2019-10-01"), {NULL, 0}},
+	{STR_INIT("meta-data/instance-type"), STR_INIT("2007-08-29"), {NULL, 0}},
+	{STR_INIT("meta-data/ipv6"), STR_INIT("2021-01-03"), {NULL, 0}},
+	{STR_INIT("meta-data/kernel-id"), STR_INIT("2008-02-01"), {NULL, 0}},
+	{STR_INIT("meta-data/local-hostname"), STR_INIT("2007-01-19"), {NULL, 0}},
+	{STR_INIT("meta-data/local-ipv4"), STR_INIT("1.0"), {NULL, 0}},
+	/* ec2metadata asks for it below 2009-04-04, and gets it. */
+	{STR_INIT("meta-data/mac"), STR_INIT("2011-01-01"), STR_INIT("2009-04-04")},
+	{STR_INIT("meta-data/managed-ssh-keys"), STR_INIT("2018-11-29"), {NULL, 0}},
+	{STR_INIT("meta-data/metrics"), STR_INIT("2011-05-01"), {NULL, 0}},
+	{STR_INIT("meta-data/network"), STR_INIT("2011-01-01"), {NULL, 0}},
+	{STR_INIT("meta-data/network/interfaces/macs/*/ipv6s"), STR_INIT("2016-06-30"), {NULL, 0}},
+	{STR_INIT("meta-data/network/interfaces/macs/*/network-card"), STR_INIT("2020-11-01"), {NULL, 0}},
 	{STR_INIT("meta-data/network/interfaces/macs/*/subnet-ipv6-cidr-blocks"),
-		STR_INIT("2016-06-30")},
+		STR_INIT("2016-06-30"), {NULL, 0}},
 	{STR_INIT("meta-data/network/interfaces/macs/*/vpc-ipv4-cidr-blocks"),
-		STR_INIT("2016-06-30")},
+		STR_INIT("2016-06-30"), {NULL, 0}},
 	{STR_INIT("meta-data/network/interfaces/macs/*/vpc-ipv6-cidr-blocks"),
-		STR_INIT("2016-06-30")},
-	{STR_INIT("meta-data/placement"), STR_INIT("2008-02-01")},
-	{STR_INIT("meta-data/placement/availability-zone"), STR_INIT("2008-02-01")},
-	{STR_INIT("meta-data/placement/availability-zone-id"), STR_INIT("2019-10-01")},
-	{STR_INIT("meta-data/placement/group-name"), STR_INIT("2020-08-24")},
-	{STR_INIT("meta-data/placement/host-id"), STR_INIT("2020-08-24")},
-	{STR_INIT("meta-data/placement/partition-number"), STR_INIT("2020-08-24")},
-	{STR_INIT("meta-data/placement/region"), STR_INIT("2020-08-24")},
-	{STR_INIT("meta-data/product-codes"), STR_INIT("2007-03-01")},
-	{STR_INIT("meta-data/profile"), STR_INIT("2007-03-01")},
-	{STR_INIT("meta-data/public-hostname"), STR_INIT("2007-01-19")},
-	{STR_INIT("meta-data/public-ipv4"), STR_INIT("2007-01-19")},
-	{STR_INIT("meta-data/public-keys"), STR_INIT("1.0")},
-	{STR_INIT("meta-data/ramdisk-id"), STR_INIT("2007-10-10")},
-	{STR_INIT("meta-data/reservation-id"), STR_INIT("1.0")},
-	{STR_INIT("meta-data/security-groups"), STR_INIT("1.0")},
-	{STR_INIT("meta-data/services"), STR_INIT("2014-02-25")},
-	{STR_INIT("meta-data/services/domain"), STR_INIT("2014-02-25")},
-	{STR_INIT("meta-data/services/partition"), STR_INIT("2015-10-20")},
-	{STR_INIT("meta-data/spot/instance-action"), STR_INIT("2016-11-15")},
-	{STR_INIT("meta-data/spot/termination-time"), STR_INIT("2014-11-05")},
-	{STR_INIT("meta-data/system"), STR_INIT("2022-09-24")},
-	{STR_INIT("meta-data/tags"), STR_INIT("2021-03-23")},
+		STR_INIT("2016-06-30"), {NULL, 0}},
+	{STR_INIT("meta-data/placement"), STR_INIT("2008-02-01"), {NULL, 0}},
+	{STR_INIT("meta-data/placement/availability-zone"), STR_INIT("2008-02-01"), {NULL, 0}},
+	{STR_INIT("meta-data/placement/availability-zone-id"), STR_INIT("2019-10-01"), {NULL, 0}},
+	{STR_INIT("meta-data/placement/group-name"), STR_INIT("2020-08-24"), {NULL, 0}},
+	{STR_INIT("meta-data/placement/host-id"), STR_INIT("2020-08-24"), {NULL, 0}},
+	{STR_INIT("meta-data/placement/partition-number"), STR_INIT("2020-08-24"), {NULL, 0}},
+	{STR_INIT("meta-data/placement/region"), STR_INIT("2020-08-24"), {NULL, 0}},
+	{STR_INIT("meta-data/product-codes"), STR_INIT("2007-03-01"), {NULL, 0}},
+	{STR_INIT("meta-data/profile"), STR_INIT("2007-03-01"), {NULL, 0}},
+	{STR_INIT("meta-data/public-hostname"), STR_INIT("2007-01-19"), {NULL, 0}},
+	{STR_INIT("meta-data/public-ipv4"), STR_INIT("2007-01-19"), {NULL, 0}},
+	{STR_INIT("meta-data/public-keys"), STR_INIT("1.0"), {NULL, 0}},
+	{STR_INIT("meta-data/ramdisk-id"), STR_INIT("2007-10-10"), {NULL, 0}},
+	{STR_INIT("meta-data/reservation-id"), STR_INIT("1.0"), {NULL, 0}},
+	{STR_INIT("meta-data/security-groups"), STR_INIT("1.0"), {NULL, 0}},
+	{STR_INIT("meta-data/services"), STR_INIT("2014-02-25"), {NULL, 0}},
+	{STR_INIT("meta-data/services/domain"), STR_INIT("2014-02-25"), {NULL, 0}},
+	{STR_INIT("meta-data/services/partition"), STR_INIT("2015-10-20"), {NULL, 0}},
+	{STR_INIT("meta-data/spot/instance-action"), STR_INIT("2016-11-15"), {NULL, 0}},
+	{STR_INIT("meta-data/spot/termination-time"), STR_INIT("2014-11-05"), {NULL, 0}},
+	{STR_INIT("meta-data/system"), STR_INIT("2022-09-24"), {NULL, 0}},
+	{STR_INIT("meta-data/tags"), STR_INIT("2021-03-23"), {NULL, 0}},
 };
 
 /* The first version of that date or later. */
@@ -169,17 +171,18 @@ static const struct since *find(struct str path)
 	return NULL;
 }
 
-tree_version versions_since(struct str path)
+struct versions_since versions_since(struct str path)
 {
 	while (path.n) {
 		const struct since *row = find(path);
 		if (row) {
-			return version_from(row->date);
+			return (struct versions_since){version_from(row->date),
+				version_from(row->answered.p ? row->answered : row->date)};
 		}
 		while (path.n && path.p[path.n - 1] != '/') {
 			path.n--;
 		}
 		path.n -= path.n > 0;
 	}
-	return 0;
+	return (struct versions_since){0, 0};
 }

@@ -13,10 +13,16 @@
 
 #include "metadata/tree.h"
 
+/* Since when a category is listed, and since when it is there when asked for. */
+struct versions_since {
+	tree_version listed;
+	tree_version answered;
+};
+
 /*
- * Since when what stands at path is there ("meta-data/placement/region"): the version of the
- * nearest category above it, 0 when none is known.
+ * Since when what stands at path is there ("meta-data/placement/region"): as the nearest category
+ * above it; the first version when none is known.
  */
-tree_version versions_since(struct str path);
+struct versions_since versions_since(struct str path);
 
 #endif

@@ -35,6 +35,18 @@ static socklen_t to_sockaddr(
 	return sizeof *in6;
 }
 
+bool listen_has_address(const struct ipaddr *address)
+{
+	struct sockaddr_storage addr;
+	socklen_t n = to_sockaddr(address, 0, &addr);
+	int fd = socket(addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool yes = fd >= 0 && bind(fd, (const struct sockaddr *)&addr, n) == 0;
+	if (fd >= 0) {
+		close(fd);
+	}
+	return yes;
+}
+
 static int set_flag(int fd, int level, int option)
 {
 	int on = 1;

@@ -35,6 +35,9 @@ MUST_CHECK int listen_tcp(
  */
 MUST_CHECK int listen_unix(struct str path, unsigned mode, struct diag *diag);
 
+/* Whether a socket could be bound to the address here. */
+bool listen_has_address(const struct ipaddr *address);
+
 /* "127.0.0.1:1338", "[::1]:1338". */
 #define LISTEN_TEXT_BYTES (IPADDR_TEXT_BYTES + 8)
 void listen_format(const struct ipaddr *address, uint16_t port, char ret_text[LISTEN_TEXT_BYTES]);

@@ -173,11 +173,22 @@ static int find(struct place *place, struct str path, struct diag *diag)
 }
 
 /* Whose lock it is, as that process wrote; 0 when it did not say. */
-static long lock_owner(int fd)
+static long read_owner(int fd)
 {
 	char text[PID_TEXT_BYTES] = {0};
 	ssize_t n = pread(fd, text, sizeof text - 1, 0);
 	return n > 0 ? strtol(text, NULL, 10) : 0;
+}
+
+/* Only a courtesy to who comes second; whether there is space is proved elsewhere. */
+static void write_owner(int fd)
+{
+	char text[PID_TEXT_BYTES];
+	int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+	if (ftruncate(fd, 0) == 0) {
+		ssize_t written = pwrite(fd, text, (size_t)n, 0);
+		(void)written; /* as above */
+	}
 }
 
 /*
@@ -203,7 +214,7 @@ static int lock(struct place *place, struct diag *diag)
 		if (errno != EWOULDBLOCK) {
 			return fault_errno(place->path, errno, diag, "it can't be locked");
 		}
-		long owner = lock_owner(fd);
+		long owner = read_owner(fd);
 		return diag_set(diag, E_BUSY,
 			owner > 0 ? "store %s: in use by process %ld; stop that one, or name "
 				    "another store"
@@ -211,13 +222,8 @@ static int lock(struct place *place, struct diag *diag)
 				    "another store",
 			place->path, owner);
 	}
-	char text[PID_TEXT_BYTES];
-	int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
 	(void)fchmod(fd, FILE_MODE); /* another owner's lock file keeps its mode */
-	/* Only a courtesy to who comes second: whether there is space is proved elsewhere. */
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) < 0) {
-		return 0;
-	}
+	write_owner(fd);
 	return 0;
 }
 

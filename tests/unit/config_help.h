@@ -1,9 +1,8 @@
 /*
  * config_help - what the two tests of src/config/ share: cases from files, memory that runs out.
  *
- * Included once in a program. The working folder is the top of the source tree. Linked with
- * -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc the tests that let every allocation fail run;
- * without, they are skipped.
+ * Included once in a program. Linked with -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc the tests
+ * that let every allocation fail run; without, they are skipped.
  */
 #ifndef TELLTALE_TESTS_CONFIG_HELP_H
 #define TELLTALE_TESTS_CONFIG_HELP_H
@@ -23,6 +22,13 @@
 
 #define VECTORS "tests/vectors/config/"
 
+/* For cmocka: paths below are relative to the source tree. */
+static inline int enter_source_tree(void **state)
+{
+	(void)state;
+	return chdir(TEST_SOURCE_ROOT);
+}
+
 /* --- cases from files -------------------------------------------------------------------------- */
 
 struct config_case {
@@ -35,8 +41,7 @@ static inline void read_whole(const char *path, struct buf *out)
 {
 	FILE *file = fopen(path, "rb");
 	if (!file) {
-		fail_msg("%s: %s (the working folder must be the top of the source tree)", path,
-			strerror(errno));
+		fail_msg("%s: %s", path, strerror(errno));
 		return;
 	}
 	for (;;) {
@@ -105,7 +110,8 @@ static inline char *filled_in(struct str result, const char *file)
 {
 	char folder[PATH_MAX], vectors[PATH_MAX * 2];
 	assert_non_null(getcwd(folder, sizeof folder));
-	(void)snprintf(vectors, sizeof vectors, "%s/%.*s", folder, (int)sizeof VECTORS - 2, VECTORS);
+	(void)snprintf(
+		vectors, sizeof vectors, "%s/%.*s", folder, (int)sizeof VECTORS - 2, VECTORS);
 	char *half = replaced(result, "FOLDER", vectors);
 	char *whole = replaced(str_of(half), "FILE", file);
 	free(half);

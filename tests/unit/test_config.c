@@ -246,8 +246,7 @@ static void test_items_are_handed_over_one_by_one(void **state)
 		struct node_items items = {
 			.key = STR("k"), .top = cases[i].top, .on_item = on_item, .ctx = &seen};
 		struct node *root = NULL;
-		int rc = node_parse_items(
-			&arena, "f", str_of(cases[i].text), &items, &root, NULL);
+		int rc = node_parse_items(&arena, "f", str_of(cases[i].text), &items, &root, NULL);
 		if (rc == 0) {
 			dump(root, &tree);
 		}
@@ -384,7 +383,8 @@ static json_t *said(const struct config *config)
 	size_t i;
 	json_t *row;
 	assert_non_null(shown);
-	json_array_foreach(json_object_get(shown, "settings"), i, row) {
+	json_array_foreach(json_object_get(shown, "settings"), i, row)
+	{
 		const char *source = json_string_value(json_object_get(row, "source"));
 		if (strcmp(source, "default") != 0) {
 			json_object_set(out, json_string_value(json_object_get(row, "name")),
@@ -455,7 +455,11 @@ static void test_a_file_sets_the_struct(void **state)
 	assert_true(config->metrics_per_instance);
 	assert_string_equal(config->log_level.p, "warn");
 	assert_int_equal(json_array_size(config->instances), 1);
+	assert_int_equal(config->n_instances, 1);
 	assert_false(config->sample);
+	config_forget_instances(config);
+	assert_null(config->instances);
+	assert_int_equal(config->n_instances, 1);
 	config_free(config);
 	config_free(NULL);
 }
@@ -533,7 +537,8 @@ static void test_flags_go_over_the_file(void **state)
 	json_t *shown = config_to_json(config), *row;
 	size_t i;
 	char sources[2048] = "";
-	json_array_foreach(json_object_get(shown, "settings"), i, row) {
+	json_array_foreach(json_object_get(shown, "settings"), i, row)
+	{
 		const char *source = json_string_value(json_object_get(row, "source"));
 		size_t n = strlen(sources);
 		(void)snprintf(sources + n, sizeof sources - n, "%s=%s\n",
@@ -588,8 +593,7 @@ static void test_flags_that_are_wrong(void **state)
 		{__LINE__, "localhost:80", {0}, "must be ADDRESS:PORT or [ADDRESS]:PORT"},
 		{__LINE__, NULL, {.control = "1339"},
 			"--control 1339: must be ADDRESS:PORT or [ADDRESS]:PORT"},
-		{__LINE__, NULL, {.workers = "65"},
-			"--workers 65: must be a number from 0 to 64"},
+		{__LINE__, NULL, {.workers = "65"}, "--workers 65: must be a number from 0 to 64"},
 		{__LINE__, NULL, {.workers = ""}, "--workers : must be a number from 0 to 64"},
 		{__LINE__, NULL, {.store = "/x.db"}, "--store /x.db: must be sqlite:PATH"},
 		{__LINE__, NULL, {.socket = ""}, "--socket : must be a path"},
@@ -707,18 +711,15 @@ static void test_paths_when_nothing_is_said(void **state)
 	} cases[] = {
 		{__LINE__, "/h", NULL, "/r", "/r/telltale/control.sock",
 			"/h/.local/state/telltale/telltale.db"},
-		{__LINE__, "/h", "/s", "/r", "/r/telltale/control.sock",
-			"/s/telltale/telltale.db"},
-		{__LINE__, "/h", "/s", NULL, "/s/telltale/control.sock",
-			"/s/telltale/telltale.db"},
+		{__LINE__, "/h", "/s", "/r", "/r/telltale/control.sock", "/s/telltale/telltale.db"},
+		{__LINE__, "/h", "/s", NULL, "/s/telltale/control.sock", "/s/telltale/telltale.db"},
 		{__LINE__, "/h", NULL, NULL, "/h/.local/state/telltale/control.sock",
 			"/h/.local/state/telltale/telltale.db"},
 		{__LINE__, "/h", "", "", "/h/.local/state/telltale/control.sock",
 			"/h/.local/state/telltale/telltale.db"},
 		{__LINE__, "/h", "relative", "relative", "/h/.local/state/telltale/control.sock",
 			"/h/.local/state/telltale/telltale.db"},
-		{__LINE__, NULL, "/s", NULL, "/s/telltale/control.sock",
-			"/s/telltale/telltale.db"},
+		{__LINE__, NULL, "/s", NULL, "/s/telltale/control.sock", "/s/telltale/telltale.db"},
 		{__LINE__, NULL, NULL, NULL, NULL, NULL},
 	};
 	static const char *const names[] = {"HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"};
@@ -748,7 +749,7 @@ static void test_paths_when_nothing_is_said(void **state)
 			assert_string_equal(diag.text,
 				"control.socket: no default, as HOME is not set; set it");
 		} else if (rc < 0 || strcmp(config->control.socket.p, cases[i].socket) != 0 ||
-			strcmp(config->store.p + sizeof "sqlite://" - 1, cases[i].store) != 0) {
+			   strcmp(config->store.p + sizeof "sqlite://" - 1, cases[i].store) != 0) {
 			fail_msg("line %d: %s", cases[i].line, diag.text);
 		}
 		config_free(config);
@@ -832,7 +833,8 @@ static void test_what_is_shown(void **state)
 	assert_null(strstr(dumped, "AKID"));
 	free(dumped);
 	size_t i, n = 0;
-	json_array_foreach(json_object_get(shown, "settings"), i, row) {
+	json_array_foreach(json_object_get(shown, "settings"), i, row)
+	{
 		static const char *const texts[] = {"name", "source", "change", "help"};
 		for (size_t t = 0; t < 4; t++) {
 			assert_true(json_string_length(json_object_get(row, texts[t])) > 0);
@@ -1031,5 +1033,5 @@ int main(void)
 		cmocka_unit_test(test_the_manual_page_has_every_name),
 		cmocka_unit_test(test_every_allocation_fails_once),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, enter_source_tree, NULL);
 }

@@ -11,7 +11,7 @@
 
 #include "platform/file.h"
 
-#define BIG_BYTES 100000
+#define BIG_BYTES ((size_t)100000)
 
 struct fixture {
 	char folder[32];
@@ -73,8 +73,7 @@ static void test_read(void **state)
 		}
 		if (n > 0) {
 			f->bytes.n = 7;
-			assert_int_equal(
-				file_read(f->path, n - 1, &f->bytes, &f->diag), E_LIMIT);
+			assert_int_equal(file_read(f->path, n - 1, &f->bytes, &f->diag), E_LIMIT);
 			assert_int_equal(f->bytes.n, 7);
 			assert_non_null(strstr(f->diag.text, f->path));
 		}

@@ -100,7 +100,8 @@ static void test_single_texts(void **state)
 		{__LINE__, check_public_key, STR_INIT("ssh-rsa AAAAB3=NzaC1"), false},
 		{__LINE__, check_public_key, STR_INIT("ssh-rsa BBBB"), false},
 		{__LINE__, check_public_key, STR_INIT("rsa AAAAB3NzaC1yc2E="), false},
-		{__LINE__, check_public_key, STR_INIT("from=\"x\" ssh-rsa AAAAB3NzaC1yc2E="), false},
+		{__LINE__, check_public_key, STR_INIT("from=\"x\" ssh-rsa AAAAB3NzaC1yc2E="),
+			false},
 		{__LINE__, check_public_key, STR_INIT("ssh-rsa AAAA\nssh-rsa AAAA"), false},
 		{__LINE__, check_shown_tag, STR_INIT("aZ09+-=.,_:@"), true},
 		{__LINE__, check_shown_tag, STR_INIT("..."), true},
@@ -232,7 +233,8 @@ static void test_limits_and_one_more(void **state)
 		{__LINE__, "{name: web-1, tags: {k: ", "v", "}}", 256, 0, E_LIMIT},
 		{__LINE__, "{name: web-1, tags: {k: ", "\xc3\xa9", "}}", 256, 0, E_LIMIT},
 		{__LINE__, "{name: a", "b", "}", 254, 0, E_SYNTAX},
-		{__LINE__, "{name: web-1, match: {addresses: [", "127.0.0.1, ", "]}}", 64, 0, E_LIMIT},
+		{__LINE__, "{name: web-1, match: {addresses: [", "127.0.0.1, ", "]}}", 64, 0,
+			E_LIMIT},
 		{__LINE__, "{name: web-1, ipv6Addresses: [", "'::1', ", "]}", 64, 0, E_LIMIT},
 		{__LINE__, "{name: web-1, match: {network: ", "x", "}}", 64, 0, E_LIMIT},
 		{__LINE__, "{name: web-1, match: {interface: ", "x", "}}", 15, 0, E_SYNTAX},
@@ -249,8 +251,8 @@ static void test_limits_and_one_more(void **state)
 		for (size_t more = 0; more < 2; more++) {
 			struct diag diag = {{0}};
 			json_t *specs = NULL;
-			char *text = repeated(cases[i].before, cases[i].part, cases[i].n + more,
-				cases[i].after);
+			char *text = repeated(
+				cases[i].before, cases[i].part, cases[i].n + more, cases[i].after);
 			int rc = spec_from_text(str_of(text), "f", &specs, &diag);
 			if (rc != (more ? cases[i].more : cases[i].at)) {
 				fail_msg("line %d: %zu: %d %s", cases[i].line, cases[i].n + more,
@@ -263,6 +265,19 @@ static void test_limits_and_one_more(void **state)
 			free(text);
 		}
 	}
+}
+
+/* Base64 that is far too long is not even decoded. */
+static void test_very_long_base64(void **state)
+{
+	(void)state;
+	struct diag diag = {{0}};
+	json_t *specs = NULL;
+	char *text = repeated("{name: web-1, userDataBase64: ", "eHh4", 9000, "}");
+	assert_int_equal(spec_from_text(str_of(text), "f", &specs, &diag), E_LIMIT);
+	assert_string_equal(
+		diag.text, "f:1:31: userDataBase64: user data is longer than 16384 bytes");
+	free(text);
 }
 
 /* Maps whose keys are numbered: 50 tags, 64 keys, 1024 paths, and one more. */
@@ -373,14 +388,24 @@ static void test_one_line_whatever_the_text_holds(void **state)
 		E_SYNTAX);
 	assert_string_equal(diag.text, "f:1:15: unknown key \"a?b?[2J\"");
 	/* Cut between characters, although 64 is in the middle of one. */
-	assert_int_equal(spec_from_text(STR("{name: web-1, a\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
-					    "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
-					    "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
-					    "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
-					    "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9: 1}"),
-				 "f", &specs, &diag),
+	assert_int_equal(
+		spec_from_text(STR("{name: web-1, a\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+				   "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+				   "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+				   "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+				   "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9: 1}"),
+			"f", &specs, &diag),
 		E_SYNTAX);
 	assert_true(check_line(str_of(diag.text)));
+	for (size_t n = 500; n < 506; n++) {
+		/* So long that what is said is cut, and that in a character. */
+		char *file =
+			repeated("", "x", n, "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9");
+		assert_int_equal(spec_from_text(STR("x"), file, &specs, &diag), E_SYNTAX);
+		assert_in_range(strlen(diag.text), DIAG_TEXT_BYTES - 2, DIAG_TEXT_BYTES - 1);
+		assert_true(check_line(str_of(diag.text)));
+		free(file);
+	}
 }
 
 /* --- from files -------------------------------------------------------------------------------- */
@@ -492,8 +517,7 @@ static void test_very_many_instances(void **state)
 	specs = NULL;
 	buf_add(&text, STR("  - {name: web-17}\n"));
 	assert_int_equal(spec_from_text(buf_str(&text), NULL, &specs, &diag), E_EXISTS);
-	assert_string_equal(
-		diag.text, "5002:12: name: there is a \"web-17\" already, at 19:12");
+	assert_string_equal(diag.text, "5002:12: name: there is a \"web-17\" already, at 19:12");
 }
 
 static int collect_name(void *ctx, struct str name)
@@ -528,14 +552,16 @@ static void test_merge(void **state)
 		{__LINE__, "{}", "{}", "{}", "{}"},
 		{__LINE__, "{'a':'live'}", "{'a':'file'}", "{'a':'file'}", "{'a':'live'}"},
 		{__LINE__, "{}", "{'a':'file'}", "{'a':'file'}", "{}"},
-		{__LINE__, "{'a':'1','b':'live'}", "{'a':'1'}", "{'a':'1'}", "{'a':'1','b':'live'}"},
+		{__LINE__, "{'a':'1','b':'live'}", "{'a':'1'}", "{'a':'1'}",
+			"{'a':'1','b':'live'}"},
 		{__LINE__, "{'a':['live']}", "{'a':['x']}", "{'a':['x']}", "{'a':['live']}"},
 		/* changed in the file */
 		{__LINE__, "{'a':'1'}", "{'a':'1'}", "{'a':'2'}", "{'a':'2'}"},
 		{__LINE__, "{'a':'live'}", "{'a':'1'}", "{'a':'2'}", "{'a':'2'}"},
 		{__LINE__, "{'a':'2'}", "{'a':'1'}", "{'a':'2'}", "{'a':'2'}"},
 		{__LINE__, "{}", "{'a':'1'}", "{'a':'2'}", "{'a':'2'}"},
-		{__LINE__, "{'a':['1','live']}", "{'a':['1']}", "{'a':['1','2']}", "{'a':['1','2']}"},
+		{__LINE__, "{'a':['1','live']}", "{'a':['1']}", "{'a':['1','2']}",
+			"{'a':['1','2']}"},
 		{__LINE__, "{'a':true}", "{'a':true}", "{'a':false}", "{'a':false}"},
 		{__LINE__, "{'a':2}", "{'a':1}", "{'a':3}", "{'a':3}"},
 		/* added in the file */
@@ -567,7 +593,8 @@ static void test_merge(void **state)
 			"{'o':{'x':'1','y':'2'}}"},
 		/* an object where there was none, and the other way round */
 		{__LINE__, "{'o':'1'}", "{'o':'1'}", "{'o':{'x':'1'}}", "{'o':{'x':'1'}}"},
-		{__LINE__, "{'o':{'x':'1','y':'live'}}", "{'o':{'x':'1'}}", "{'o':'1'}", "{'o':'1'}"},
+		{__LINE__, "{'o':{'x':'1','y':'live'}}", "{'o':{'x':'1'}}", "{'o':'1'}",
+			"{'o':'1'}"},
 		{__LINE__, "{'o':'live'}", "{'o':{'x':'1'}}", "{'o':{'x':'2','y':'1'}}",
 			"{'o':{'x':'2','y':'1'}}"},
 		{__LINE__, "{'o':'live'}", "{'o':{'x':'1'}}", "{}", "{}"},
@@ -627,8 +654,8 @@ static void test_merge(void **state)
 }
 
 /* What holds for any three documents; each takes every shape that a member can have. */
-static void assert_merge_laws(const char *shape_effective, const char *shape_before,
-	const char *shape_now)
+static void assert_merge_laws(
+	const char *shape_effective, const char *shape_before, const char *shape_now)
 {
 	json_t *effective = json_of(shape_effective), *old = json_of(shape_effective);
 	json_t *before = json_of(shape_before), *now = json_of(shape_now);
@@ -737,6 +764,7 @@ int main(void)
 		cmocka_unit_test(test_faults_are_named_with_their_place),
 		cmocka_unit_test(test_right_instances_become_specifications),
 		cmocka_unit_test(test_limits_and_one_more),
+		cmocka_unit_test(test_very_long_base64),
 		cmocka_unit_test(test_numbers_of_members),
 		cmocka_unit_test(test_texts_that_are_no_text_files),
 		cmocka_unit_test(test_every_start_of_a_text),
@@ -753,5 +781,5 @@ int main(void)
 		cmocka_unit_test(test_every_allocation_of_a_load_fails_once),
 		cmocka_unit_test(test_every_allocation_of_a_merge_fails_once),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, enter_source_tree, NULL);
 }

@@ -97,28 +97,28 @@ static void test_urls(void **state)
 {
 	struct scratch *f = *state;
 	static const struct {
-		int line;
 		const char *url;
-		int rc;
 		const char *made;
+		int line;
+		int rc;
 	} rows[] = {
-		{__LINE__, "sqlite:a.db", 0, "a.db"},
-		{__LINE__, "sqlite://b.db", 0, "b.db"},
-		{__LINE__, "sqlite:new/c.db", 0, "new/c.db"},
-		{__LINE__, "sqlite:./d.db", 0, "d.db"},
-		{__LINE__, "sqlite::memory:", 0, ":memory:"},
-		{__LINE__, "sqlite:file:e?mode=memory", 0, "file:e?mode=memory"},
-		{__LINE__, "sqlite:a.db/f.db", -ENOTDIR, NULL},
-		{__LINE__, "", E_SYNTAX, NULL},
-		{__LINE__, "sqlite", E_SYNTAX, NULL},
-		{__LINE__, "sqlite:", E_SYNTAX, NULL},
-		{__LINE__, "sqlite://", E_SYNTAX, NULL},
-		{__LINE__, "sqlite:///", E_SYNTAX, NULL},
-		{__LINE__, "sqlite:///tmp/", E_SYNTAX, NULL},
-		{__LINE__, "sqlite:..", E_SYNTAX, NULL},
-		{__LINE__, "sqlite:a/.", E_SYNTAX, NULL},
-		{__LINE__, "/tmp/telltale.db", E_SYNTAX, NULL},
-		{__LINE__, "mysql://user:hidden@host/x", E_SYNTAX, NULL},
+		{"sqlite:a.db", "a.db", __LINE__, 0},
+		{"sqlite://b.db", "b.db", __LINE__, 0},
+		{"sqlite:new/c.db", "new/c.db", __LINE__, 0},
+		{"sqlite:./d.db", "d.db", __LINE__, 0},
+		{"sqlite::memory:", ":memory:", __LINE__, 0},
+		{"sqlite:file:e?mode=memory", "file:e?mode=memory", __LINE__, 0},
+		{"sqlite:a.db/f.db", NULL, __LINE__, -ENOTDIR},
+		{"", NULL, __LINE__, E_SYNTAX},
+		{"sqlite", NULL, __LINE__, E_SYNTAX},
+		{"sqlite:", NULL, __LINE__, E_SYNTAX},
+		{"sqlite://", NULL, __LINE__, E_SYNTAX},
+		{"sqlite:///", NULL, __LINE__, E_SYNTAX},
+		{"sqlite:///tmp/", NULL, __LINE__, E_SYNTAX},
+		{"sqlite:..", NULL, __LINE__, E_SYNTAX},
+		{"sqlite:a/.", NULL, __LINE__, E_SYNTAX},
+		{"/tmp/telltale.db", NULL, __LINE__, E_SYNTAX},
+		{"mysql://user:hidden@host/x", NULL, __LINE__, E_SYNTAX},
 	};
 	int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(chdir(f->folder), 0);

@@ -1,0 +1,149 @@
+/*
+ * bare - the least a server of the usual kind can do: the bench's yardstick.
+ *
+ * One thread, level-triggered epoll, accept until EAGAIN, one receive and one send per request. The
+ * reply is fixed and has the size of telltale's; the request is never looked at. Whatever another
+ * server costs beyond this, it spends on reading, deciding and writing.
+ *
+ * Usage: bare ADDRESS PORT BODY [close]     (close: the server closes after each reply)
+ */
+#define _GNU_SOURCE
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BACKLOG = 4096, BATCH = 512, REPLY_MAX_BYTES = 1024, REQUEST_MAX_BYTES = 8192 };
+
+struct bare {
+	int listener;
+	int epoll;
+	bool closes;
+	size_t reply_bytes;
+	char reply[REPLY_MAX_BYTES];
+};
+
+static void fail(const char *what)
+{
+	perror(what);
+	exit(EXIT_FAILURE);
+}
+
+static void watch(const struct bare *bare, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+	if (epoll_ctl(bare->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+		fail("epoll_ctl");
+	}
+}
+
+static void accept_all(const struct bare *bare)
+{
+	for (;;) {
+		int fd = accept4(bare->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0) {
+			return; /* EAGAIN, or a caller that has gone again */
+		}
+		watch(bare, fd);
+	}
+}
+
+static void answer(const struct bare *bare, int fd)
+{
+	char request[REQUEST_MAX_BYTES];
+	ssize_t n = recv(fd, request, sizeof(request), 0);
+
+	if (n < 0 && errno == EAGAIN) {
+		return;
+	}
+	if (n > 0 && send(fd, bare->reply, bare->reply_bytes, MSG_NOSIGNAL) >= 0 && !bare->closes) {
+		return;
+	}
+	(void)close(fd); /* nothing to be done about a failure */
+}
+
+static int listen_on(const char *address, const char *port)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+	int one = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || inet_pton(AF_INET, address, &sa.sin_addr) != 1) {
+		fail("socket");
+	}
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+		bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, BACKLOG) < 0) {
+		fail("listen");
+	}
+	return fd;
+}
+
+/* The header block is telltale's own, so that both put as many bytes on the wire. */
+static void reply_init(struct bare *bare, const char *body)
+{
+	int n = snprintf(bare->reply, sizeof(bare->reply),
+		"HTTP/1.1 200 OK\r\n"
+		"X-Aws-Ec2-Metadata-Token-Ttl-Seconds: 21600\r\n"
+		"Content-Type: text/plain\r\n"
+		"Accept-Ranges: none\r\n"
+		"Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
+		"Content-Length: %zu\r\n"
+		"Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
+		"Server: EC2ws\r\n"
+		"%s"
+		"\r\n"
+		"%s",
+		strlen(body), bare->closes ? "Connection: close\r\n" : "", body);
+
+	if (n < 0 || (size_t)n >= sizeof(bare->reply)) {
+		(void)fputs("bare: the body is too long\n", stderr);
+		exit(EXIT_FAILURE);
+	}
+	bare->reply_bytes = (size_t)n;
+}
+
+static void serve(const struct bare *bare)
+{
+	struct epoll_event events[BATCH];
+
+	for (;;) {
+		int n = epoll_wait(bare->epoll, events, BATCH, -1);
+
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.fd == bare->listener) {
+				accept_all(bare);
+			} else {
+				answer(bare, events[i].data.fd);
+			}
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct bare bare = {0};
+
+	if (argc < 4 || argc > 5 || (argc == 5 && strcmp(argv[4], "close") != 0)) {
+		(void)fputs("usage: bare ADDRESS PORT BODY [close]\n", stderr);
+		return 2;
+	}
+	bare.closes = argc == 5;
+	reply_init(&bare, argv[3]);
+	bare.listener = listen_on(argv[1], argv[2]);
+	bare.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (bare.epoll < 0) {
+		fail("epoll_create1");
+	}
+	watch(&bare, bare.listener);
+	serve(&bare);
+}

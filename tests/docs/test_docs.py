@@ -1,0 +1,119 @@
+"""The guides' examples, run as they stand there.
+
+A block "```yaml NAME" is a file of that name. In a block "```console" lines that begin with "$ " are
+commands, the lines below one are what it prints: "…" stands for anything, a line "…" for any lines,
+and "[1]" at the end for the exit code. A command that ends in "&" is a daemon, which is waited for.
+Each guide runs in a network namespace of its own, so its ports are free.
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("TELLTALE_BIN", ROOT / "build/release/telltale")).resolve()
+GUIDES = ["developer.md", "operator.md", "security.md"]
+BLOCK = re.compile(r"^```(yaml|console) *(\S*)\n(.*?)^```$", re.M | re.S)
+MARK = "=== telltale example"
+READY_S = 20
+
+
+def blocks(guide):
+    return BLOCK.findall((ROOT / "docs" / guide).read_text())
+
+
+def commands(text):
+    """(command, what it prints) of one console block."""
+    found = []
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], []))
+        else:
+            found[-1][1].append(line)
+    return found
+
+
+def script_of(examples):
+    # Root in the namespace alone, and of the machine's folders only copies: nothing is left behind.
+    lines = ["set -m", "exec 2>&1", "ip link set lo up", "mount -t tmpfs none /run", "mount -t tmpfs none /var/lib"]
+    for number, (command, _) in enumerate(examples):
+        lines.append(f"echo; echo '{MARK} {number}'")
+        if command.endswith("&"):
+            lines.append(f"{command[:-1]} >out.{number} 2>err.{number} &")
+            lines.append(f"for i in $(seq {READY_S * 10}); do grep -q msg=ready err.{number} && break; sleep 0.1; done")
+            lines.append(f"sleep 0.2; cat out.{number}")
+        else:
+            lines.append(command)
+            lines.append(f"code=$?; echo; echo '{MARK} code' $code")
+    lines.append("kill $(jobs -p); wait")
+    return "\n".join(lines)
+
+
+def pattern_of(expected):
+    parts = []
+    for line in expected:
+        if line == "…":
+            parts.append(r"(?:.*\n)*?")
+        else:
+            parts.append(".*".join(re.escape(piece) for piece in line.split("…")).replace(r"\ ", " +") + r" *\n")
+    return re.compile("".join(parts) + r"\s*\Z")
+
+
+def run(directory, examples):
+    environment = {
+        "PATH": f"{BINARY.parent}:{os.environ['PATH']}", "HOME": str(directory), "LC_ALL": "C.UTF-8",
+        "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", ""),
+    }
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--net", "--mount", "bash", "-c", script_of(examples)],
+        cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        timeout=180, check=False)
+    return done.stdout
+
+
+def sections(output):
+    """{number: (text, exit code)}"""
+    found = {}
+    for piece in output.split(f"\n{MARK} ")[1:]:
+        head, _, text = piece.partition("\n")
+        if head.startswith("code"):
+            last = max(found)
+            found[last] = (found[last][0], int(head.split()[1]))
+        else:
+            found[int(head)] = (text, 0)
+    return found
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="no unshare: no network namespace for the examples")
+@pytest.mark.parametrize("guide", GUIDES)
+def test_the_examples_do_what_the_guide_says(guide, tmp_path):
+    examples = []
+    for kind, name, text in blocks(guide):
+        if kind == "yaml":
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        else:
+            examples += commands(text)
+    assert len(examples) > 5, "the guide has lost its examples"
+    output = run(tmp_path, examples)
+    results = sections(output)
+    for number, (command, expected) in enumerate(examples):
+        text, code = results[number]
+        wanted = int(expected.pop()[1:-1]) if expected and re.fullmatch(r"\[\d+\]", expected[-1]) else 0
+        assert code == wanted, f"{command}\n{text}"
+        assert pattern_of(expected).match(text.lstrip("\n")), f"{command}\nprinted:\n{text}\n{output[-3000:]}"
+
+
+def test_the_readme_shows_what_the_server_prints(tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    shown = readme.split("The first one prints\n\n")[1].split("\nand the second")[0]
+    shown = re.sub(r"^    ", "", shown, flags=re.M).strip()
+    examples = [(f"build/release/telltale serve &", []), ("kill %1", [])]
+    (tmp_path / "build/release").mkdir(parents=True)
+    (tmp_path / "build/release/telltale").symlink_to(BINARY)
+    printed = sections(run(tmp_path, examples))[0][0].strip()
+    assert printed == shown

@@ -1,0 +1,91 @@
+"""A daemon started as root keeps only what it needs, and becomes somebody else if told to."""
+
+import os
+import pwd
+
+import pytest
+
+import samples
+
+ID = "/latest/meta-data/instance-id"
+
+# Bits of capabilities(7) that nothing here needs.
+NEVER = {
+    "CAP_DAC_READ_SEARCH": 2,
+    "CAP_KILL": 5,
+    "CAP_SETPCAP": 8,
+    "CAP_SYS_MODULE": 16,
+    "CAP_SYS_RAWIO": 17,
+    "CAP_SYS_CHROOT": 18,
+    "CAP_SYS_PTRACE": 19,
+    "CAP_SYS_ADMIN": 21,
+    "CAP_SYS_BOOT": 22,
+    "CAP_SYS_TIME": 25,
+    "CAP_MKNOD": 27,
+    "CAP_MAC_ADMIN": 33,
+    "CAP_BPF": 39,
+}
+
+
+def status_of(pid):
+    fields = {}
+    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
+        for line in status:
+            name, _, value = line.partition(":")
+            fields[name] = value.split()
+    return fields
+
+
+def held(fields):
+    """The capabilities of NEVER that the process has, or could get back."""
+    sets = [int(fields[name][0], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")]
+    return {name for name, bit in NEVER.items() if any(one >> bit & 1 for one in sets)}
+
+
+def test_a_daemon_started_as_root_drops_what_it_does_not_need(workshop):
+    space = workshop.namespace(network=False)  # root there, whoever we are here
+    service = workshop.daemon({"instances": [samples.plain()]}, prefix=space.prefix)
+    fields = status_of(service.process.pid)
+    assert held(fields) == set()
+    assert fields["NoNewPrivs"] == ["1"]
+    assert service.client().get(ID).status == 200
+    service.cli("options", "web-1", "--http-tokens", "required").ok()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT ROOT HERE, `user:` NOT TESTED")
+def test_a_daemon_started_as_root_becomes_its_user(workshop):
+    nobody = pwd.getpwnam("nobody")
+    service = workshop.daemon(None, start=False, fresh=True)
+    for folder in (workshop.root, service.directory):
+        folder.chmod(0o755)
+    store = service.directory / "store"
+    store.mkdir()
+    os.chown(store, nobody.pw_uid, nobody.pw_gid)
+    service.database = store / "telltale.db"
+    service.socket_path = store / "control.sock"
+    service.write_config({"user": "nobody", "instances": [samples.plain()]})
+    service.start()
+    fields = status_of(service.process.pid)
+    assert set(fields["Uid"]) == {str(nobody.pw_uid)}
+    assert set(fields["Gid"]) == {str(nobody.pw_gid)}
+    assert set(fields["Groups"]) <= {str(nobody.pw_gid)}
+    assert held(fields) == set()
+    assert service.client().get(ID).status == 200
+    service.cli("options", "web-1", "--http-tokens", "required").ok()
+    assert service.client().get(ID).status == 401
+    for path in store.iterdir():
+        assert path.stat().st_uid == nobody.pw_uid, path
+    service.restart()
+    assert service.client().get(ID).status == 401
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT ROOT HERE, `user:` NOT TESTED")
+def test_a_user_that_does_not_exist_is_said_in_one_line(workshop):
+    from daemon import error_lines
+
+    service = workshop.daemon({"user": "no-such-user", "instances": []}, start=False)
+    service.allow_errors("no-such-user")
+    code, log = service.fails_to_start()
+    assert code == 1
+    (line,) = error_lines(log)
+    assert "no-such-user" in line
