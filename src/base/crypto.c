@@ -15,10 +15,10 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#define SIGNER_BITS        2048
-#define CERTIFICATE_DAYS   (30 * 365)
-#define BASE64_LINE_CHARS  64
-#define SERIAL_BITS        127
+#define SIGNER_BITS       2048
+#define CERTIFICATE_DAYS  (30 * 365)
+#define BASE64_LINE_CHARS 64
+#define SERIAL_BITS       127
 
 int secret_init(struct secret *secret, size_t n)
 {
@@ -86,9 +86,10 @@ int crypto_sha256(struct str data, unsigned char ret_digest[CRYPTO_SHA256_BYTES]
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, fetch_sha256);
-	return sha256 && EVP_Digest(data.p ? data.p : "", data.n, ret_digest, NULL, sha256, NULL) == 1
-		? 0
-		: E_CRYPTO;
+	return sha256 && EVP_Digest(data.p ? data.p : "", data.n, ret_digest, NULL, sha256, NULL) ==
+				       1
+		       ? 0
+		       : E_CRYPTO;
 }
 
 struct crypto_hmac {
@@ -184,7 +185,7 @@ static bool certificate_serial(X509 *certificate)
 {
 	BIGNUM *number = BN_new();
 	bool ok = number && BN_rand(number, SERIAL_BITS, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) &&
-		BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate));
+		  BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate));
 	BN_free(number);
 	return ok;
 }
@@ -194,12 +195,12 @@ static bool certificate_fill(X509 *certificate, EVP_PKEY *key, struct str name, 
 	X509_NAME *subject = X509_get_subject_name(certificate);
 	time_t now = (time_t)now_s;
 	return X509_set_version(certificate, 2) && certificate_serial(certificate) &&
-		X509_time_adj_ex(X509_getm_notBefore(certificate), 0, 0, &now) &&
-		X509_time_adj_ex(X509_getm_notAfter(certificate), CERTIFICATE_DAYS, 0, &now) &&
-		X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
-			(const unsigned char *)name.p, (int)name.n, -1, 0) &&
-		X509_set_issuer_name(certificate, subject) && X509_set_pubkey(certificate, key) &&
-		X509_sign(certificate, key, EVP_sha256()) > 0;
+	       X509_time_adj_ex(X509_getm_notBefore(certificate), 0, 0, &now) &&
+	       X509_time_adj_ex(X509_getm_notAfter(certificate), CERTIFICATE_DAYS, 0, &now) &&
+	       X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+		       (const unsigned char *)name.p, (int)name.n, -1, 0) &&
+	       X509_set_issuer_name(certificate, subject) && X509_set_pubkey(certificate, key) &&
+	       X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 
 /* What a memory BIO holds, added to buf. */
@@ -245,8 +246,8 @@ int crypto_signer_generate(struct str common_name, int64_t now_s, struct secret 
 	return key_to_der(key, ret_key_der);
 }
 
-int crypto_signer_new(const struct secret *key_der, struct str certificate_pem,
-	struct crypto_signer **ret_signer)
+int crypto_signer_new(
+	const struct secret *key_der, struct str certificate_pem, struct crypto_signer **ret_signer)
 {
 	const unsigned char *at = key_der->p;
 	if (key_der->n > INT32_MAX || certificate_pem.n > INT32_MAX) {
@@ -287,8 +288,8 @@ static int add_base64_lines(struct buf *out, const unsigned char *data, size_t n
 		if (at) {
 			buf_add_char(out, '\n');
 		}
-		buf_add(out,
-			(struct str){one.p + at, left < BASE64_LINE_CHARS ? left : BASE64_LINE_CHARS});
+		buf_add(out, (struct str){one.p + at,
+				     left < BASE64_LINE_CHARS ? left : BASE64_LINE_CHARS});
 	}
 	return buf_status(out);
 }
@@ -311,9 +312,10 @@ int crypto_sign_pkcs7(struct crypto_signer *signer, struct str data, struct buf 
 		return E_LIMIT;
 	}
 	CLEANUP(on_bio) BIO *bio = BIO_new_mem_buf(data.p, (int)data.n);
-	CLEANUP(on_pkcs7) PKCS7 *p7 = bio ? PKCS7_sign(signer->certificate, signer->key, NULL, bio,
-						    PKCS7_BINARY | PKCS7_NOSMIMECAP)
-					  : NULL;
+	CLEANUP(on_pkcs7)
+	PKCS7 *p7 = bio ? PKCS7_sign(signer->certificate, signer->key, NULL, bio,
+				  PKCS7_BINARY | PKCS7_NOSMIMECAP)
+			: NULL;
 	CLEANUP(on_openssl) unsigned char *der = NULL;
 	int n = p7 ? i2d_PKCS7(p7, &der) : -1;
 	if (n < 0) {
@@ -333,7 +335,7 @@ int base64_encode(struct str data, struct buf *ret_text)
 	for (size_t i = 0; i < data.n; i += 3) {
 		size_t left = data.n - i;
 		unsigned v = (unsigned)p[i] << 16 | (left > 1 ? (unsigned)p[i + 1] << 8 : 0) |
-			(left > 2 ? p[i + 2] : 0);
+			     (left > 2 ? p[i + 2] : 0);
 		char quad[4] = {alphabet[v >> 18], alphabet[v >> 12 & 63],
 			left > 1 ? alphabet[v >> 6 & 63] : '=', left > 2 ? alphabet[v & 63] : '='};
 		buf_add(ret_text, (struct str){quad, 4});

@@ -67,7 +67,8 @@ void ipaddr_format_long(const struct ipaddr *addr, char ret_text[IPADDR_TEXT_BYT
 	size_t at = 0;
 	for (size_t i = 0; i < 16; i += 2) {
 		unsigned group = (unsigned)addr->b[i] << 8 | addr->b[i + 1];
-		int n = snprintf(ret_text + at, IPADDR_TEXT_BYTES - at, "%s%x", i ? ":" : "", group);
+		int n = snprintf(
+			ret_text + at, IPADDR_TEXT_BYTES - at, "%s%x", i ? ":" : "", group);
 		at += n > 0 ? (size_t)n : 0;
 	}
 }

@@ -97,8 +97,7 @@ bool log_limit_pass(struct log_limit *limit, int64_t now_s, uint32_t *ret_held)
 	/* Much further away than a period: the clock was set back. (Threads differ by a second.) */
 	bool early = now_s < next && next - now_s <= 2 * LOG_LIMIT_S;
 	if (early || !atomic_compare_exchange_strong_explicit(&limit->next_s_, &next,
-				    now_s + LOG_LIMIT_S, memory_order_relaxed,
-				    memory_order_relaxed)) {
+			     now_s + LOG_LIMIT_S, memory_order_relaxed, memory_order_relaxed)) {
 		atomic_fetch_add_explicit(&limit->held_, 1, memory_order_relaxed);
 		return false;
 	}

@@ -44,12 +44,12 @@ void log_write(enum log_level level, const char *src, const char *msg,
 	const struct log_field *fields, size_t n);
 
 /* Arguments are not evaluated when the level is off. */
-#define LOG(level, src, msg, ...)                                                                  \
-	do {                                                                                       \
-		if (log_enabled(level)) {                                                          \
-			const struct log_field fields_[] = {__VA_ARGS__};                          \
-			log_write(level, src, msg, fields_, sizeof fields_ / sizeof fields_[0]);   \
-		}                                                                                  \
+#define LOG(level, src, msg, ...)                                                                \
+	do {                                                                                     \
+		if (log_enabled(level)) {                                                        \
+			const struct log_field fields_[] = {__VA_ARGS__};                        \
+			log_write(level, src, msg, fields_, sizeof fields_ / sizeof fields_[0]); \
+		}                                                                                \
 	} while (0)
 
 /*

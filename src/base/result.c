@@ -4,8 +4,20 @@
 #include <string.h>
 
 static const char *const names[] = {
-	"again", "syntax", "auth", "range", "limit", "notfound", "exists",
-	"damaged", "readonly", "full", "busy", "version", "crypto", "denied",
+	"again",
+	"syntax",
+	"auth",
+	"range",
+	"limit",
+	"notfound",
+	"exists",
+	"damaged",
+	"readonly",
+	"full",
+	"busy",
+	"version",
+	"crypto",
+	"denied",
 };
 
 const char *result_name(int rc)

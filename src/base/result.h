@@ -21,12 +21,12 @@
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
 /* Return early with the error of expr; the one macro that hides control flow. */
-#define TRY(expr)                                                                                  \
-	do {                                                                                       \
-		int try_rc_ = (expr);                                                              \
-		if (try_rc_ < 0) {                                                                 \
-			return try_rc_;                                                            \
-		}                                                                                  \
+#define TRY(expr)                       \
+	do {                            \
+		int try_rc_ = (expr);   \
+		if (try_rc_ < 0) {      \
+			return try_rc_; \
+		}                       \
 	} while (0)
 
 /* Own codes start below every -errno. */

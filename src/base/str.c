@@ -40,7 +40,7 @@ size_t str_find(struct str s, char c)
 bool str_ends(struct str s, struct str suffix)
 {
 	return s.n >= suffix.n &&
-		(suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
+	       (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
 }
 
 struct str str_trim(struct str s)

@@ -23,9 +23,12 @@ struct str {
 	size_t n;
 };
 
-#define STR_EMPTY        ((struct str){NULL, 0})
-#define STR(literal)     ((struct str){"" literal, sizeof(literal) - 1})
-#define STR_INIT(literal) {"" literal, sizeof(literal) - 1}
+#define STR_EMPTY    ((struct str){NULL, 0})
+#define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
+#define STR_INIT(literal)                       \
+	{                                       \
+		"" literal, sizeof(literal) - 1 \
+	}
 
 /* For printf's "%.*s". */
 #define STR_FMT(s) (int)(s).n, (s).p ? (s).p : ""

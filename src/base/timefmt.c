@@ -23,15 +23,13 @@ struct civil {
  */
 static struct civil split(int64_t unix_s)
 {
-	uint64_t s = unix_s < 0 ? 0
-		: unix_s > YEAR_9999_END_S
-		? (uint64_t)YEAR_9999_END_S
-		: (uint64_t)unix_s;
+	uint64_t s = unix_s < 0                 ? 0
+		     : unix_s > YEAR_9999_END_S ? (uint64_t)YEAR_9999_END_S
+						: (uint64_t)unix_s;
 	unsigned days = (unsigned)(s / DAY_S), in_day = (unsigned)(s % DAY_S);
 	unsigned z = days + 719468; /* days from 1 March 0000 to 1 January 1970 */
 	unsigned era = z / 146097, of_era = z % 146097;
-	unsigned year_of_era =
-		(of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	unsigned year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
 	unsigned of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	unsigned from_march = (5 * of_year + 2) / 153;
 	unsigned month = from_march < 10 ? from_march + 3 : from_march - 9;
@@ -77,8 +75,8 @@ static char *put3(char *at, const char *text)
 void timefmt_http(int64_t unix_s, char ret_text[TIMEFMT_HTTP_BYTES])
 {
 	static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-	static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
-		"Sep", "Oct", "Nov", "Dec"};
+	static const char months[12][4] = {
+		"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	struct civil t = split(unix_s);
 	char *at = put3(ret_text, days[t.weekday]);
 	*at++ = ',';

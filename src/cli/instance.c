@@ -96,7 +96,8 @@ static int list_all(const struct args *args, json_t *instances)
 			return code;
 		}
 		if (json_array_extend(instances, json_object_get(reply, "instances")) < 0) {
-			return output_fail(COMMAND_FAILED, "out of memory, or a reply without instances");
+			return output_fail(
+				COMMAND_FAILED, "out of memory, or a reply without instances");
 		}
 		token = json_incref(json_object_get(reply, "nextPageToken"));
 	} while (token);

@@ -9,8 +9,8 @@
 #define SEGMENT_MAX   255
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define DIGITS	"0123456789"
-#define HEX	DIGITS "abcdef"
+#define DIGITS  "0123456789"
+#define HEX     DIGITS "abcdef"
 
 static bool only(struct str text, const char *set)
 {

@@ -36,13 +36,13 @@ bool check_mac(struct str text);
 bool check_time(struct str text); /* ISO 8601 with a time zone */
 
 bool check_instance_id(struct str text);  /* i- and 8 or 17 hex digits */
-bool check_image_id(struct str text);	  /* ami- and 8 to 17 hex digits */
-bool check_account(struct str text);	  /* 12 digits */
-bool check_region(struct str text);	  /* a letter, then letters, digits, - and _; up to 64 */
-bool check_role_name(struct str text);	  /* letters, digits, + = , . @ _ -; up to 64 */
-bool check_interface(struct str text);	  /* as Linux names them; up to 15 */
-bool check_public_key(struct str text);	  /* TYPE BASE64 [COMMENT], as in OpenSSH's .pub files */
-bool check_shown_tag(struct str key);	  /* can be a name below tags/instance */
+bool check_image_id(struct str text);     /* ami- and 8 to 17 hex digits */
+bool check_account(struct str text);      /* 12 digits */
+bool check_region(struct str text);       /* a letter, then letters, digits, - and _; up to 64 */
+bool check_role_name(struct str text);    /* letters, digits, + = , . @ _ -; up to 64 */
+bool check_interface(struct str text);    /* as Linux names them; up to 15 */
+bool check_public_key(struct str text);   /* TYPE BASE64 [COMMENT], as in OpenSSH's .pub files */
+bool check_shown_tag(struct str key);     /* can be a name below tags/instance */
 bool check_path_segment(struct str name); /* one name in a path below meta-data */
 
 #endif

@@ -28,12 +28,12 @@ struct config_listen {
 };
 
 struct config_limits {
-	uint32_t requests_per_second;	   /* 0: not limited */
-	uint32_t burst;			   /* 0: twice requests_per_second */
+	uint32_t requests_per_second;      /* 0: not limited */
+	uint32_t burst;                    /* 0: twice requests_per_second */
 	uint32_t connections_per_instance; /* 1024 */
-	uint32_t header_timeout_s;	   /* 10: a request's head is complete by then */
-	uint32_t idle_timeout_s;	   /* 60: between requests */
-	uint32_t request_timeout_s;	   /* 30: from its first byte until its reply is sent */
+	uint32_t header_timeout_s;         /* 10: a request's head is complete by then */
+	uint32_t idle_timeout_s;           /* 60: between requests */
+	uint32_t request_timeout_s;        /* 30: from its first byte until its reply is sent */
 };
 
 struct config_control {

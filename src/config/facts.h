@@ -13,12 +13,12 @@
 
 #include "config/field.h"
 
-#define FACTS_TAGS_MAX		  50
+#define FACTS_TAGS_MAX            50
 #define FACTS_TAG_KEY_CHARACTERS  128
 #define FACTS_TAG_TEXT_CHARACTERS 256
-#define FACTS_KEYS_MAX		  64
-#define FACTS_KEY_BYTES		  16384
-#define FACTS_TOKEN_BYTES	  4096 /* ROLE_TEXT_BYTES of metadata/role.h */
+#define FACTS_KEYS_MAX            64
+#define FACTS_KEY_BYTES           16384
+#define FACTS_TOKEN_BYTES         4096 /* ROLE_TEXT_BYTES of metadata/role.h */
 
 /* For field_map(). */
 extern const struct field facts_row;

@@ -37,11 +37,11 @@ struct field {
 	int (*read)(const struct field_origin *origin, const struct field *field,
 		const struct node *node, json_t **ret_value);
 
-	struct str as;		/* the member that it becomes; empty: of the same name */
+	struct str as;          /* the member that it becomes; empty: of the same name */
 	const struct field *of; /* of a map: its table; of a list: the row of each item */
 	bool (*fits)(struct str text);
 	const char *must; /* "an IPv4 address"; for field_choice "this|that" */
-	size_t max;	  /* bytes of a text, items of a list */
+	size_t max;       /* bytes of a text, items of a list */
 	bool required;
 	bool secret; /* messages don't show it */
 

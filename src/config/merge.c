@@ -7,7 +7,7 @@ struct merge {
 	json_t *effective;
 	const json_t *before;
 	const json_t *now;
-	bool top;	   /* of an instance */
+	bool top;          /* of an instance */
 	const char *whole; /* the member here that is compared whole; NULL: none */
 	bool *changed;
 };
@@ -77,14 +77,12 @@ static int merge_object(const struct merge *merge)
 	const char *key;
 	json_t *value;
 	/* json_object_foreach takes no const object, but changes nothing. */
-	json_object_foreach((json_t *)(uintptr_t)merge->now, key, value)
-	{
+	json_object_foreach ((json_t *)(uintptr_t)merge->now, key, value) {
 		if (!json_equal(json_object_get(merge->before, key), value)) {
 			TRY(merge_member(merge, key));
 		}
 	}
-	json_object_foreach((json_t *)(uintptr_t)merge->before, key, value)
-	{
+	json_object_foreach ((json_t *)(uintptr_t)merge->before, key, value) {
 		if (!json_object_get(merge->now, key)) {
 			TRY(merge_member(merge, key));
 		}

@@ -18,7 +18,7 @@ struct frame {
 	struct node *node;
 	struct node **tail;
 	size_t members;
-	bool items;	/* the list whose items are handed over one by one */
+	bool items;     /* the list whose items are handed over one by one */
 	struct str key; /* p NULL: the next scalar is a key */
 	uint32_t key_line;
 	uint32_t key_column;

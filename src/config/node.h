@@ -20,11 +20,11 @@ enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 
 struct node {
 	enum node_kind kind;
-	bool plain;	   /* a scalar without quotes: may be a number, true, null */
-	uint32_t line;	   /* from 1 */
+	bool plain;        /* a scalar without quotes: may be a number, true, null */
+	uint32_t line;     /* from 1 */
 	uint32_t column;   /* from 1, in characters */
 	struct str text;   /* a scalar's; ends in NUL, may hold others */
-	struct str key;	   /* when this is a member of a map; as text */
+	struct str key;    /* when this is a member of a map; as text */
 	uint32_t key_line; /* where the key stands */
 	uint32_t key_column;
 	struct node *first; /* of a list or map */
@@ -46,7 +46,7 @@ MUST_CHECK int node_parse(struct arena *arena, const char *file, struct str text
  */
 struct node_items {
 	struct str key; /* empty: no member of the map */
-	bool top;	/* the document may be the list */
+	bool top;       /* the document may be the list */
 	/* A result < 0 ends the parsing with it; diag is the callback's to set. */
 	int (*on_item)(void *ctx, const struct node *item);
 	void *ctx;

@@ -9,12 +9,12 @@
 #include "config/source.h"
 #include "metadata/registry.h"
 
-#define NETWORK_MAX	64
-#define USER_MAX	32
+#define NETWORK_MAX     64
+#define USER_MAX        32
 #define SOCKET_PATH_MAX (sizeof((struct sockaddr_un *)NULL)->sun_path - 1)
-#define RATE_MAX	1000000
+#define RATE_MAX        1000000
 #define CONNECTIONS_MAX 1000000
-#define TIMEOUT_MAX_S	86400
+#define TIMEOUT_MAX_S   86400
 
 /* --- the rows ---------------------------------------------------------------------------------- */
 
@@ -34,7 +34,7 @@ static bool is_log_level(struct str text)
 	return check_choice(text, "error|warn|info|debug");
 }
 
-#define AT(member)	  offsetof(struct config, member)
+#define AT(member)        offsetof(struct config, member)
 #define LISTEN_AT(member) offsetof(struct config_listen, member)
 
 const struct setting settings[] = {

@@ -36,8 +36,8 @@ MUST_CHECK int spec_from_node(
 
 /* Specifications of which no two have the same name, as they come. */
 struct spec_set {
-	json_t *specs;	   /* array */
-	json_t *seen_;	   /* name: where it stands */
+	json_t *specs;     /* array */
+	json_t *seen_;     /* name: where it stands */
 	const char *file;  /* of the next ones, borrowed; NULL: none */
 	struct diag *diag; /* borrowed; what has failed, but for -ENOMEM */
 };

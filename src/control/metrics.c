@@ -85,7 +85,8 @@ static void add_requests(const struct metrics *metrics, struct buf *out)
 		"Replies by status and by the version of the protocol that the request spoke.");
 	for (size_t v = 0; v < COUNT(versions); v++) {
 		for (unsigned s = 0; s < STATS_STATUSES; s++) {
-			buf_add_f(out, "telltale_requests_total{status=\"%u\",version=\"%s\"} %llu\n",
+			buf_add_f(out,
+				"telltale_requests_total{status=\"%u\",version=\"%s\"} %llu\n",
 				stats_status_number((enum stats_status)s), versions[v].version,
 				(unsigned long long)sum(metrics, versions[v].first + s));
 		}
@@ -103,8 +104,8 @@ void metrics_render(const struct metrics *metrics, struct buf *out)
 {
 	uint64_t unknown = 0;
 	for (size_t i = 0; i < metrics->n_workers; i++) {
-		unknown += atomic_load_explicit(
-			&metrics->workers[i]->unknown, memory_order_relaxed);
+		unknown +=
+			atomic_load_explicit(&metrics->workers[i]->unknown, memory_order_relaxed);
 	}
 	add_requests(metrics, out);
 	for (size_t i = 0; i < COUNT(counters); i++) {

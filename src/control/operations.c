@@ -22,8 +22,8 @@ static int need_text(struct call *call, const char *member, struct str *ret_text
 {
 	const json_t *value = json_object_get(call->request, member);
 	if (!json_is_string(value)) {
-		return diag_set(&call->diag, E_SYNTAX, value ? "%s: expected text" : "%s is missing",
-			member);
+		return diag_set(&call->diag, E_SYNTAX,
+			value ? "%s: expected text" : "%s is missing", member);
 	}
 	*ret_text = (struct str){json_string_value(value), json_string_length(value)};
 	return 0;
@@ -34,7 +34,7 @@ static int only(struct call *call, const char *const *members)
 {
 	const char *name;
 	json_t *value;
-	json_object_foreach((json_t *)(uintptr_t)call->request, name, value) {
+	json_object_foreach ((json_t *)(uintptr_t)call->request, name, value) {
 		const char *const *known = members;
 		while (*known && strcmp(*known, name) != 0) {
 			known++;
@@ -197,11 +197,10 @@ static const struct failure {
 	{E_NOTFOUND, 400, "NotFoundException"},
 };
 
-static unsigned add_failure(
-	struct buf *out, unsigned status, const char *code, const char *message)
+static unsigned add_failure(struct buf *out, unsigned status, const char *code, const char *message)
 {
-	json_t *reply = json_pack(
-		"{s:s, s:s, s:s+}", "__type", code, "code", code, "message", message, "");
+	json_t *reply =
+		json_pack("{s:s, s:s, s:s+}", "__type", code, "code", code, "message", message, "");
 	char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
 	/* A message that is not UTF-8 can't be quoted; what happened is said all the same. */
 	buf_add(out, text ? str_of(text) : STR("{\"__type\":\"ServiceException\"}"));

@@ -245,8 +245,10 @@ static int publish(struct plan *plan, struct registry *registry, struct diag *di
 {
 	for (size_t i = 0; i < plan->n; i++) {
 		if (!plan->v[i].spec) {
-			(void)!registry_remove(registry, str_of(plan->v[i].name)); /* gone is gone */
-		} else if (plan->n > 1 && registry_can_put(registry, plan->v[i].instance, NULL) < 0) {
+			(void)!registry_remove(
+				registry, str_of(plan->v[i].name)); /* gone is gone */
+		} else if (plan->n > 1 &&
+			   registry_can_put(registry, plan->v[i].instance, NULL) < 0) {
 			for (size_t k = 0; k < plan->n; k++) {
 				registry_detach(registry, str_of(plan->v[k].name));
 			}

@@ -18,10 +18,10 @@
 
 struct change {
 	char *name;
-	char *spec;                  /* JSON; NULL: the instance goes */
-	char *file_spec;             /* NULL: not from a file; of one that goes: see plan_hide() */
+	char *spec;      /* JSON; NULL: the instance goes */
+	char *file_spec; /* NULL: not from a file; of one that goes: see plan_hide() */
 	struct instance_record record;
-	struct instance *instance;   /* until published */
+	struct instance *instance; /* until published */
 };
 
 struct plan {
@@ -55,8 +55,8 @@ MUST_CHECK int plan_hide(struct plan *plan, struct str name, struct str file_spe
  * Carry it out: check against what is there, one transaction in the store, publish.
  * Returns 0, E_EXISTS, -ENOMEM, or the store's error; then nothing has changed.
  */
-MUST_CHECK int plan_commit(struct plan *plan, struct registry *registry, struct store *store,
-	struct diag *diag);
+MUST_CHECK int plan_commit(
+	struct plan *plan, struct registry *registry, struct store *store, struct diag *diag);
 
 /*
  * The credentials of a role that come from a file, or failed ones where the file can't be read.

@@ -129,8 +129,8 @@ static int new_record(int64_t now_s, struct instance_record *ret_record)
 }
 
 /* A start after a stop is a launch. */
-static void note_change(struct instance_record *record, const json_t *before, const json_t *after,
-	int64_t now_s)
+static void note_change(
+	struct instance_record *record, const json_t *before, const json_t *after, int64_t now_s)
 {
 	const char *was = json_string_value(json_object_get(before, "state"));
 	const char *is = json_string_value(json_object_get(after, "state"));
@@ -161,8 +161,7 @@ static int load_row(void *ctx, const struct store_instance *row)
 	CLEANUP(on_json) json_t *spec = parse(row->spec);
 	int rc = spec ? plan_role(spec, &role) : diag_set(loading->diag, E_DAMAGED, "not JSON");
 	if (rc == 0) {
-		rc = instance_new(
-			spec, &record, registrar->site, role, &instance, loading->diag);
+		rc = instance_new(spec, &record, registrar->site, role, &instance, loading->diag);
 	}
 	if (rc == 0) {
 		rc = registry_put(registrar->registry, instance, loading->diag);
@@ -249,7 +248,7 @@ static int apply_new(struct applying *apply)
 {
 	const char *name;
 	json_t *spec;
-	json_object_foreach(apply->wished, name, spec) {
+	json_object_foreach (apply->wished, name, spec) {
 		struct instance_record record;
 		TRY(new_record(apply->now_s, &record));
 		char *text = dump(spec);
@@ -277,11 +276,10 @@ static int by_name(const json_t *specs, json_t **ret_map)
 	return map ? 0 : -ENOMEM;
 }
 
-int registrar_apply_files(struct registrar *registrar, const json_t *specs, size_t *ret_changed,
-	struct diag *diag)
+int registrar_apply_files(
+	struct registrar *registrar, const json_t *specs, size_t *ret_changed, struct diag *diag)
 {
-	struct applying apply = {
-		.registrar = registrar, .now_s = registrar->now_s(), .diag = diag};
+	struct applying apply = {.registrar = registrar, .now_s = registrar->now_s(), .diag = diag};
 	(void)diag_set(diag, 0, "out of memory"); /* until somebody knows better */
 	TRY(by_name(specs, &apply.wished));
 	pthread_mutex_lock(&registrar->lock);
@@ -408,10 +406,11 @@ static int check_tags(const json_t *spec, struct diag *diag)
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach(json_object_get(spec, "tags"), key, value) {
+	json_object_foreach (json_object_get(spec, "tags"), key, value) {
 		if (!check_shown_tag(str_of(key))) {
 			return diag_set(diag, E_RANGE,
-				"instanceMetadataTags: the tag '%s' can't be shown in metadata", key);
+				"instanceMetadataTags: the tag '%s' can't be shown in metadata",
+				key);
 		}
 	}
 	return 0;
@@ -438,8 +437,8 @@ static int set_options(struct row *row, const json_t *changes, struct diag *diag
 	return 0;
 }
 
-int registrar_options(struct registrar *registrar, struct str name, const json_t *changes,
-	struct diag *diag)
+int registrar_options(
+	struct registrar *registrar, struct str name, const json_t *changes, struct diag *diag)
 {
 	return change_row(registrar, name, set_options, changes, diag);
 }
@@ -642,7 +641,8 @@ size_t registrar_refresh_roles(struct registrar *registrar)
 		registrar->may_have_roles = refreshing.any;
 	}
 	for (size_t i = 0; i < refreshing.n; i++) {
-		(void)!registry_put(registrar->registry, fresh[i], NULL); /* same place: no conflict */
+		(void)!registry_put(
+			registrar->registry, fresh[i], NULL); /* same place: no conflict */
 	}
 	(void)registry_reclaim(registrar->registry); /* what still waits is freed later */
 	pthread_mutex_unlock(&registrar->lock);

@@ -34,12 +34,11 @@ MUST_CHECK int registrar_load(struct registrar *registrar, struct diag *diag);
  * Apply the files' specifications (an array) as a whole: new ones are added, changed members are
  * applied, instances that came from a file and are in none any more go. ret_changed: how many.
  */
-MUST_CHECK int registrar_apply_files(struct registrar *registrar, const json_t *specs,
-	size_t *ret_changed, struct diag *diag);
+MUST_CHECK int registrar_apply_files(
+	struct registrar *registrar, const json_t *specs, size_t *ret_changed, struct diag *diag);
 
 /* Make or replace instances by specification; all of them or none. E_EXISTS for a taken address. */
-MUST_CHECK int registrar_put(
-	struct registrar *registrar, const json_t *specs, struct diag *diag);
+MUST_CHECK int registrar_put(struct registrar *registrar, const json_t *specs, struct diag *diag);
 
 /* E_NOTFOUND when there is none. */
 MUST_CHECK int registrar_delete(struct registrar *registrar, struct str name, struct diag *diag);
@@ -48,8 +47,8 @@ MUST_CHECK int registrar_delete(struct registrar *registrar, struct str name, st
 MUST_CHECK int registrar_revoke(struct registrar *registrar, struct str name, struct diag *diag);
 
 /* Change options: an object with some of the members of metadata/options.h. */
-MUST_CHECK int registrar_options(struct registrar *registrar, struct str name,
-	const json_t *changes, struct diag *diag);
+MUST_CHECK int registrar_options(
+	struct registrar *registrar, struct str name, const json_t *changes, struct diag *diag);
 
 /* How many instances one call lists. */
 #define REGISTRAR_PAGE 1000

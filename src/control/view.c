@@ -17,7 +17,7 @@ static json_t *tags_of(const json_t *spec)
 	json_t *list = json_array();
 	const char *key;
 	json_t *value;
-	json_object_foreach(json_object_get(spec, "tags"), key, value) {
+	json_object_foreach (json_object_get(spec, "tags"), key, value) {
 		json_array_append_new(list, json_pack("{s:s, s:O}", "key", key, "value", value));
 	}
 	return list;
@@ -25,8 +25,8 @@ static json_t *tags_of(const json_t *spec)
 
 static json_t *hardware_of(const struct bundle *bundle)
 {
-	return json_pack("{s:i, s:[{s:i, s:b, s:s}], s:f}", "cpuCount", (int)bundle->cpu_count, "disks",
-		"sizeInGb", (int)bundle->disk_gib, "isSystemDisk", 1, "path", "/dev/xvda",
+	return json_pack("{s:i, s:[{s:i, s:b, s:s}], s:f}", "cpuCount", (int)bundle->cpu_count,
+		"disks", "sizeInGb", (int)bundle->disk_gib, "isSystemDisk", 1, "path", "/dev/xvda",
 		"ramSizeInGb", (double)bundle->ram_mib / 1024);
 }
 
@@ -91,7 +91,8 @@ static void add_names(json_t *view, const struct instance *instance, const json_
 	const struct contents_facts *facts)
 {
 	CLEANUP(buf_done) struct buf uuid = BUF_EMPTY;
-	const char *key = json_object_iter_key(json_object_iter(json_object_get(spec, "publicKeys")));
+	const char *key =
+		json_object_iter_key(json_object_iter(json_object_get(spec, "publicKeys")));
 	derive_uuid(&uuid, "lightsail arn", instance->name);
 	json_object_set_new(view, "name", text(facts->name));
 	json_object_set_new(view, "arn",
@@ -118,8 +119,8 @@ static void add_addresses(json_t *view, const json_t *spec, const struct content
 		json_object_set_new(view, "publicIpAddress", text(facts->public_address));
 	}
 	json_object_set_new(view, "ipv6Addresses", ipv6 ? json_incref(ipv6) : json_array());
-	json_object_set_new(view, "ipAddressType",
-		json_string(json_array_size(ipv6) ? "dualstack" : "ipv4"));
+	json_object_set_new(
+		view, "ipAddressType", json_string(json_array_size(ipv6) ? "dualstack" : "ipv4"));
 }
 
 static void add_kind(

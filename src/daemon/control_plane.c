@@ -56,8 +56,8 @@ static void on_metrics(
 		resp->close, req->method == HTTP1_HEAD);
 }
 
-static void say(const struct http1_req *req, struct http_resp *resp, unsigned status,
-	struct str text)
+static void say(
+	const struct http1_req *req, struct http_resp *resp, unsigned status, struct str text)
 {
 	http1_reply(resp->out, status, text_plain, text, resp->close, req->method == HTTP1_HEAD);
 }
@@ -98,8 +98,8 @@ static void on_operation(struct control_plane *plane, const struct http_peer *pe
 	http1_reply(resp->out, status, amz_json, buf_str(&text), resp->close, false);
 }
 
-static void on_answer(void *ctx, struct http_peer *peer, const struct http1_req *req,
-	struct http_resp *resp)
+static void on_answer(
+	void *ctx, struct http_peer *peer, const struct http1_req *req, struct http_resp *resp)
 {
 	struct control_plane *plane = ctx;
 	struct str path = {req->target.p, str_find(req->target, '?')};
@@ -146,8 +146,7 @@ static void *run(void *ctx)
 	return NULL;
 }
 
-static int open_listeners(
-	const struct control_plane *plane, int fds[LISTENERS], struct diag *diag)
+static int open_listeners(const struct control_plane *plane, int fds[LISTENERS], struct diag *diag)
 {
 	const struct config_control *control = &plane->config.settings->control;
 	struct listen_spec spec = {.address = control->address, .port = control->port};

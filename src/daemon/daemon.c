@@ -28,7 +28,7 @@
 struct daemon {
 	const struct config_flags *flags;
 	struct config *first; /* what listeners and stores were made from; as long as the process */
-	struct config *config; /* in force; the same as first until a reload */
+	struct config *config;       /* in force; the same as first until a reload */
 	pthread_mutex_t config_lock; /* protects config, which the control thread reads */
 	struct site site;
 	struct store *store;
@@ -109,7 +109,7 @@ static int load(struct daemon *daemon, unsigned workers, struct diag *diag)
 	TRY(keys_load(&daemon->keys, daemon->store, daemon->started_s, diag));
 	daemon->registry = registry_new(workers);
 	daemon->registrar = daemon->registry ? registrar_new(daemon->registry, daemon->store,
-							  &daemon->site, clock_wall_s)
+						       &daemon->site, clock_wall_s)
 					     : NULL;
 	if (!daemon->registrar) {
 		return diag_set(diag, -ENOMEM, "out of memory");
@@ -170,9 +170,9 @@ static int block_signals(struct daemon *daemon, struct diag *diag)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a limit on file size is an error of the store, and no end */
 	daemon->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return daemon->signal_fd < 0 ? diag_set(diag, -errno, "can't watch signals: %s",
-					       result_name(-errno))
-				     : 0;
+	return daemon->signal_fd < 0
+		       ? diag_set(diag, -errno, "can't watch signals: %s", result_name(-errno))
+		       : 0;
 }
 
 static int start(struct daemon *daemon, struct diag *diag)
@@ -189,7 +189,8 @@ static int start(struct daemon *daemon, struct diag *diag)
 	TRY(start_data(daemon, workers, diag));
 	atomic_store_explicit(&daemon->ready, true, memory_order_release);
 	LOG(LOG_INFO, "daemon", "ready", LOG_TEXT("version", TELLTALE_VERSION),
-		LOG_INT("workers", workers), LOG_INT("instances", registry_count(daemon->registry)));
+		LOG_INT("workers", workers),
+		LOG_INT("instances", registry_count(daemon->registry)));
 	return 0;
 }
 
@@ -228,8 +229,7 @@ static void reload(struct daemon *daemon)
 	set_log_level(next);
 	data_plane_limit(daemon->data, &next->limits);
 	swap_config(daemon, next);
-	LOG(LOG_INFO, "daemon", "reloaded",
-		LOG_INT("instances", registry_count(daemon->registry)));
+	LOG(LOG_INFO, "daemon", "reloaded", LOG_INT("instances", registry_count(daemon->registry)));
 }
 
 /* Handle what has come; returns false when it is time to end. */
@@ -294,8 +294,7 @@ static void stop(struct daemon *daemon)
 int daemon_run(const struct config_flags *flags)
 {
 	struct diag diag = {{0}};
-	struct daemon daemon = {
-		.flags = flags, .signal_fd = -1, .started_s = clock_wall_s()};
+	struct daemon daemon = {.flags = flags, .signal_fd = -1, .started_s = clock_wall_s()};
 	pthread_mutex_init(&daemon.config_lock, NULL);
 	int rc = config_new(flags, &daemon.first, &diag);
 	if (rc == 0) {

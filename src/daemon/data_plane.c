@@ -57,8 +57,8 @@ struct data_plane {
 /* --- who calls ------------------------------------------------------------------------------- */
 
 /* Whether the caller's hardware address is the one that its instance must have. */
-static bool mac_matches(struct data_worker *worker, const struct instance *instance,
-	const struct http_peer *peer)
+static bool mac_matches(
+	struct data_worker *worker, const struct instance *instance, const struct http_peer *peer)
 {
 	uint8_t mac[6];
 	uint32_t held;
@@ -102,8 +102,7 @@ static unsigned on_admit(void *ctx, struct http_peer *peer)
 	peer->generation = registry_generation(plane->registry);
 	peer->cookie = identify(worker, peer);
 	struct entry *entry = holder(plane, peer);
-	uint32_t cap =
-		atomic_load_explicit(&plane->connections_per_instance, memory_order_relaxed);
+	uint32_t cap = atomic_load_explicit(&plane->connections_per_instance, memory_order_relaxed);
 	if (atomic_fetch_add_explicit(&entry->holds, 1, memory_order_relaxed) >= cap) {
 		atomic_fetch_sub_explicit(&entry->holds, 1, memory_order_release);
 		return 503;
@@ -136,8 +135,7 @@ static bool identify_again(struct data_worker *worker, struct http_peer *peer)
 		return false;
 	}
 	if (now != peer->cookie) {
-		atomic_fetch_sub_explicit(
-			&holder(plane, peer)->holds, 1, memory_order_release);
+		atomic_fetch_sub_explicit(&holder(plane, peer)->holds, 1, memory_order_release);
 		peer->cookie = now;
 		atomic_fetch_add_explicit(&now->holds, 1, memory_order_relaxed);
 	}
@@ -219,15 +217,15 @@ static struct str date_of(struct data_worker *worker, int64_t now_s)
 static void on_refuse(void *ctx, struct http_peer *peer, unsigned status, struct http_resp *resp)
 {
 	struct data_worker *worker = ctx;
-	struct service_reply reply = {.status = (uint16_t)status,
-		.body = status == 400 ? SERVICE_PAGE : SERVICE_EMPTY};
+	struct service_reply reply = {
+		.status = (uint16_t)status, .body = status == 400 ? SERVICE_PAGE : SERVICE_EMPTY};
 	service_count(&worker->service, peer->cookie, status);
 	resp->close = true;
 	service_render(&reply, date_of(worker, clock_wall_s()), true, resp->out);
 }
 
-static void on_answer(void *ctx, struct http_peer *peer, const struct http1_req *req,
-	struct http_resp *resp)
+static void on_answer(
+	void *ctx, struct http_peer *peer, const struct http1_req *req, struct http_resp *resp)
 {
 	struct data_worker *worker = ctx;
 	struct service_request request = {.method = method_of(req->method),
@@ -252,8 +250,7 @@ static void on_answer(void *ctx, struct http_peer *peer, const struct http1_req 
 		return;
 	}
 	resp->hop_limit = reply.hop_limit;
-	service_render(
-		&reply, date_of(worker, request.now_ns / NS_PER_S), resp->close, resp->out);
+	service_render(&reply, date_of(worker, request.now_ns / NS_PER_S), resp->close, resp->out);
 }
 
 static void on_turn(void *ctx)
@@ -393,7 +390,7 @@ static unsigned interface_index(struct str interface)
 static bool is_lacking(const struct config *settings, const struct config_listen *listen)
 {
 	return settings->listen_default && !ipaddr_is_v4(&listen->address) &&
-		!listen_has_address(&listen->address);
+	       !listen_has_address(&listen->address);
 }
 
 /* The settings live as long as the process's first configuration, so views of it stay good. */
@@ -437,8 +434,8 @@ static int open_listeners(
 	return rc;
 }
 
-static int start_workers(struct data_plane *plane, const struct data_plane_config *config,
-	int *fds, struct diag *diag)
+static int start_workers(struct data_plane *plane, const struct data_plane_config *config, int *fds,
+	struct diag *diag)
 {
 	TRY(open_listeners(plane, config->workers, fds, diag));
 	for (unsigned i = 0; i < config->workers; i++) {
@@ -484,8 +481,8 @@ static int fill(struct data_plane *plane, const struct data_plane_config *config
 		rc = make_places(plane, config->settings);
 	}
 	if (rc == 0) {
-		rc = signer_new(config->registry, config->signing_key, on_signed, plane,
-			&plane->signer);
+		rc = signer_new(
+			config->registry, config->signing_key, on_signed, plane, &plane->signer);
 	}
 	if (rc < 0) {
 		free(fds);
@@ -501,8 +498,8 @@ static int fill(struct data_plane *plane, const struct data_plane_config *config
 	return rc;
 }
 
-int data_plane_new(const struct data_plane_config *config, struct data_plane **ret_plane,
-	struct diag *diag)
+int data_plane_new(
+	const struct data_plane_config *config, struct data_plane **ret_plane, struct diag *diag)
 {
 	struct data_plane *plane = calloc(1, sizeof *plane);
 	if (!plane) {

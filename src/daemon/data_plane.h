@@ -24,15 +24,15 @@ struct data_plane_config {
 	unsigned workers;
 	struct registry *registry;
 	struct conn_table *table;
-	uint16_t first_id; /* of the workers in the table */
+	uint16_t first_id;                  /* of the workers in the table */
 	const struct secret *token_secrets; /* newest first */
 	size_t n_token_secrets;
 	struct crypto_signer *signing_key;
 };
 
 /* Opens the listeners and starts the threads. Returns 0 or an error with diag. */
-MUST_CHECK int data_plane_new(const struct data_plane_config *config,
-	struct data_plane **ret_plane, struct diag *diag);
+MUST_CHECK int data_plane_new(
+	const struct data_plane_config *config, struct data_plane **ret_plane, struct diag *diag);
 
 /* New limits for what comes from now on. */
 void data_plane_limit(struct data_plane *plane, const struct config_limits *limits);

@@ -21,8 +21,7 @@ struct keys {
 };
 
 /* Returns 0, or the store's or crypto's error with diag. */
-MUST_CHECK int keys_load(
-	struct keys *keys, struct store *store, int64_t now_s, struct diag *diag);
+MUST_CHECK int keys_load(struct keys *keys, struct store *store, int64_t now_s, struct diag *diag);
 void keys_done(struct keys *keys);
 
 #endif

@@ -74,8 +74,8 @@ static int make_folders(const struct config *config, struct diag *diag)
 	}
 	TRY(make_folder_for(config->control.socket, config, uid, gid, diag));
 	return str_starts(store, scheme)
-		? make_folder_for(str_from(store, scheme.n), config, uid, gid, diag)
-		: 0;
+		       ? make_folder_for(str_from(store, scheme.n), config, uid, gid, diag)
+		       : 0;
 }
 
 int process_prepare(const struct config *config, size_t *ret_files, struct diag *diag)

@@ -19,7 +19,6 @@
  * ret_files  how many descriptors there can be.
  * Returns 0, or an error with diag.
  */
-MUST_CHECK int process_prepare(
-	const struct config *config, size_t *ret_files, struct diag *diag);
+MUST_CHECK int process_prepare(const struct config *config, size_t *ret_files, struct diag *diag);
 
 #endif

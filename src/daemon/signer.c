@@ -63,8 +63,7 @@ static struct signed_document *sign(struct crypto_signer *key, struct str docume
 		crypto_sign_pkcs7(key, document, &pkcs7) < 0) {
 		return NULL;
 	}
-	struct signed_document *out =
-		malloc(sizeof *out + document.n + signature.n + pkcs7.n);
+	struct signed_document *out = malloc(sizeof *out + document.n + signature.n + pkcs7.n);
 	if (!out) {
 		return NULL;
 	}
@@ -121,8 +120,7 @@ int signer_new(struct registry *registry, struct crypto_signer *key, void (*on_d
 	if (!signer) {
 		return -ENOMEM;
 	}
-	*signer = (struct signer){
-		.registry = registry, .key = key, .on_done = on_done, .ctx = ctx};
+	*signer = (struct signer){.registry = registry, .key = key, .on_done = on_done, .ctx = ctx};
 	signer->wake_fd = eventfd(0, EFD_CLOEXEC);
 	int rc = signer->wake_fd < 0 ? -errno : -pthread_create(&signer->thread, NULL, run, signer);
 	if (rc < 0) {

@@ -51,9 +51,9 @@ struct http_peer {
 
 /* Bytes that wait. Heap; only while there are some. */
 struct conn_bytes {
-	struct buf in;       /* received, not yet handled */
-	struct buf out;      /* not yet sent */
-	size_t sent_bytes;   /* of out */
+	struct buf in;     /* received, not yet handled */
+	struct buf out;    /* not yet sent */
+	size_t sent_bytes; /* of out */
 };
 
 struct conn {
@@ -62,10 +62,10 @@ struct conn {
 	struct wheel_link timer;
 	_Atomic uint16_t owner; /* worker + 1, 0: nobody; handed on through close and accept */
 	uint8_t state;
-	bool watched;       /* known to epoll */
-	bool close;         /* after what waits to be sent */
-	bool admitted;      /* the handler counts it */
-	bool in_body;       /* the head of a request is here, its body is not */
+	bool watched;  /* known to epoll */
+	bool close;    /* after what waits to be sent */
+	bool admitted; /* the handler counts it */
+	bool in_body;  /* the head of a request is here, its body is not */
 };
 
 _Static_assert(sizeof(struct conn) <= 64, "a connection is one cache line");

@@ -91,7 +91,8 @@ static int normalise_target(struct str *target)
 /* HTTP/1.0 or HTTP/1.x; the version's minor number, or -1. */
 static int parse_version(struct str text)
 {
-	if (text.n != 8 || !str_starts(text, STR("HTTP/1.")) || text.p[7] < '0' || text.p[7] > '9') {
+	if (text.n != 8 || !str_starts(text, STR("HTTP/1.")) || text.p[7] < '0' ||
+		text.p[7] > '9') {
 		return -1;
 	}
 	return text.p[7] - '0';
@@ -244,8 +245,8 @@ static int frame_field(struct http1_req *req, struct framing *framing, const str
 		return 0;
 	case 14:
 		return str_eq_nocase(f->name, STR("Content-Length"))
-			? on_length(req, framing, f->value)
-			: 0;
+			       ? on_length(req, framing, f->value)
+			       : 0;
 	case 17:
 		if (str_eq_nocase(f->name, STR("Transfer-Encoding"))) {
 			if (framing->encoding || !str_eq_nocase(f->value, STR("chunked"))) {

@@ -26,9 +26,9 @@ enum http1_method {
 };
 
 struct http1_limits {
-	size_t head_bytes;   /* request line, fields and the empty line */
+	size_t head_bytes; /* request line, fields and the empty line */
 	size_t target_bytes;
-	unsigned fields;     /* up to HTTP1_FIELDS_MAX */
+	unsigned fields; /* up to HTTP1_FIELDS_MAX */
 	size_t body_bytes;
 };
 

@@ -12,11 +12,11 @@
 #include "platform/clock.h"
 #include "platform/loop.h"
 
-#define IN_BYTES         ((size_t)16384)
-#define LINGER_MS        1000
-#define ACCEPT_PAUSE_MS  100
-#define LISTENER_TAG     (UINT64_C(1) << 32)
-#define OUT_KEPT_BYTES   ((size_t)256 * 1024)
+#define IN_BYTES        ((size_t)16384)
+#define LINGER_MS       1000
+#define ACCEPT_PAUSE_MS 100
+#define LISTENER_TAG    (UINT64_C(1) << 32)
+#define OUT_KEPT_BYTES  ((size_t)256 * 1024)
 
 enum order { ORDER_WAKE = 1, ORDER_DRAIN = 2, ORDER_STOP = 4, ORDER_LIMITS = 8 };
 
@@ -32,7 +32,7 @@ struct http_worker {
 	int *listeners;
 	size_t n_listeners;
 	uint64_t accept_again_ms; /* 0, or when to accept again after descriptors ran out */
-	int top_fd; /* the highest descriptor that was ever ours */
+	int top_fd;               /* the highest descriptor that was ever ours */
 	unsigned lingering;
 	unsigned parked;
 	bool draining;
@@ -109,8 +109,8 @@ static void linger(struct http_worker *worker, struct conn *conn, int fd)
 }
 
 /* Keep what the socket did not take. */
-static enum outcome keep_unsent(struct http_worker *worker, struct conn *conn, int fd,
-	struct str rest, bool close_after)
+static enum outcome keep_unsent(
+	struct http_worker *worker, struct conn *conn, int fd, struct str rest, bool close_after)
 {
 	struct conn_bytes *bytes = conn_bytes(conn);
 	if (bytes) {
@@ -136,8 +136,8 @@ static void lower_hop_limit(struct conn *conn, int fd, uint8_t limit)
 	}
 	int value = limit;
 	int rc = conn->peer.ipv6
-		? setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &value, sizeof value)
-		: setsockopt(fd, IPPROTO_IP, IP_TTL, &value, sizeof value);
+			 ? setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &value, sizeof value)
+			 : setsockopt(fd, IPPROTO_IP, IP_TTL, &value, sizeof value);
 	if (rc == 0) {
 		conn->peer.hop_limit = limit;
 	}
@@ -146,8 +146,8 @@ static void lower_hop_limit(struct conn *conn, int fd, uint8_t limit)
 /*
  * Send worker->out. clean says that nothing more of the peer's bytes is known to be unread.
  */
-static enum outcome send_reply(
-	struct http_worker *worker, struct conn *conn, int fd, const struct http_resp *resp, bool clean)
+static enum outcome send_reply(struct http_worker *worker, struct conn *conn, int fd,
+	const struct http_resp *resp, bool clean)
 {
 	struct buf *out = &worker->out;
 	if (buf_status(out) < 0) {
@@ -161,8 +161,7 @@ static enum outcome send_reply(
 	}
 	size_t sent = n > 0 ? (size_t)n : 0;
 	if (sent < out->n) {
-		return keep_unsent(
-			worker, conn, fd, str_from(buf_str(out), sent), resp->close);
+		return keep_unsent(worker, conn, fd, str_from(buf_str(out), sent), resp->close);
 	}
 	if (!resp->close) {
 		return OUTCOME_MORE;
@@ -330,7 +329,7 @@ static void answer_all(
 		return;
 	}
 	if (outcome == OUTCOME_MORE) {
-		await(worker, conn, fd, used < bytes.n, used > 0 || !saved);
+		await(worker, conn, fd, used<bytes.n, used> 0 || !saved);
 	}
 }
 

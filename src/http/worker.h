@@ -22,7 +22,8 @@
 
 struct http_limits {
 	struct http1_limits parse;
-	uint32_t header_timeout_ms;  /* from accept, or from a request's first byte, to its whole head */
+	uint32_t
+		header_timeout_ms; /* from accept, or from a request's first byte, to its whole head */
 	uint32_t idle_timeout_ms;    /* between requests */
 	uint32_t request_timeout_ms; /* for a body to arrive; for a reply to be taken */
 	uint32_t park_timeout_ms;    /* for a handler's answer */

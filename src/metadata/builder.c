@@ -323,7 +323,7 @@ static struct tree *new_tree(size_t n, size_t text_bytes)
 {
 	uint16_t heads = hash_slots(n);
 	size_t bytes = sizeof(struct tree) + n * sizeof(struct tree_node) +
-		heads * sizeof(uint16_t) + text_bytes;
+		       heads * sizeof(uint16_t) + text_bytes;
 	struct tree *tree = calloc(1, bytes);
 	if (tree) {
 		tree->bytes = bytes;
@@ -375,8 +375,8 @@ int builder_finish(struct builder *builder, struct tree **ret_tree)
 	if (builder->n == 0) {
 		return E_NOTFOUND;
 	}
-	void *memory = calloc(
-		builder->n, sizeof(struct sorted) + sizeof(uint32_t) + sizeof(uint16_t));
+	void *memory =
+		calloc(builder->n, sizeof(struct sorted) + sizeof(uint32_t) + sizeof(uint16_t));
 	if (!memory) {
 		return -ENOMEM;
 	}

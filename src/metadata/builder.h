@@ -44,8 +44,7 @@ struct builder {
 void builder_done(struct builder *builder);
 
 /* What stands at path ("meta-data/placement/region"); what was there before, and below, goes. */
-void builder_put(
-	struct builder *builder, struct str path, enum tree_kind kind, struct str value);
+void builder_put(struct builder *builder, struct str path, enum tree_kind kind, struct str value);
 
 /* TREE_TEXT at DIRECTORY/NAME; nothing when value.p is NULL. */
 void builder_text(

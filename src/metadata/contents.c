@@ -15,8 +15,8 @@
 static struct str text_of(const json_t *value)
 {
 	return json_is_string(value)
-		? (struct str){json_string_value(value), json_string_length(value)}
-		: STR_EMPTY;
+		       ? (struct str){json_string_value(value), json_string_length(value)}
+		       : STR_EMPTY;
 }
 
 static struct str member(const json_t *object, const char *name)
@@ -93,9 +93,8 @@ static struct ipaddr private_address(const struct instance *instance, const json
 	return derive_private_address(instance->name);
 }
 
-static void place_addresses(
-	struct placing *placing, const struct instance *instance, const json_t *spec,
-	struct contents_facts *facts)
+static void place_addresses(struct placing *placing, const struct instance *instance,
+	const json_t *spec, struct contents_facts *facts)
 {
 	char text[IPADDR_TEXT_BYTES];
 	struct str public_address = member(spec, "publicIpAddress");
@@ -129,8 +128,8 @@ static void place_mac(struct placing *placing, const struct instance *instance, 
 	place_end(placing, &facts->mac);
 }
 
-static void place_zone(struct placing *placing, const struct instance *instance,
-	const json_t *spec, struct contents_facts *facts)
+static void place_zone(struct placing *placing, const struct instance *instance, const json_t *spec,
+	struct contents_facts *facts)
 {
 	const json_t *location = json_object_get(spec, "location");
 	struct str zone = member(location, "availabilityZone");
@@ -183,7 +182,8 @@ static void put_built(
 	struct builder *builder, const char *directory, const char *name, struct buf *value)
 {
 	if (buf_status(value) == 0) {
-		builder_text(builder, directory, name, (struct str){value->p ? value->p : "", value->n});
+		builder_text(
+			builder, directory, name, (struct str){value->p ? value->p : "", value->n});
 	} else if (builder->status == 0) {
 		builder->status = buf_status(value);
 	}
@@ -281,8 +281,8 @@ static void add_cidr6(struct buf *out, const json_t *addresses, uint8_t length)
 	}
 }
 
-static void put_interface_ipv6(
-	struct builder *builder, const char *directory, const json_t *addresses, struct buf *scratch)
+static void put_interface_ipv6(struct builder *builder, const char *directory,
+	const json_t *addresses, struct buf *scratch)
 {
 	if (json_array_size(addresses) == 0) {
 		return;
@@ -359,7 +359,7 @@ static void put_public_keys(struct builder *builder, const json_t *spec, struct 
 	const char *name;
 	json_t *value;
 	unsigned index = 0;
-	json_object_foreach(json_object_get(spec, "publicKeys"), name, value) {
+	json_object_foreach (json_object_get(spec, "publicKeys"), name, value) {
 		char memory[64];
 		struct buf path = buf_fixed(memory, sizeof memory - 1);
 		buf_add(&path, STR(META "/public-keys/"));
@@ -376,8 +376,7 @@ static void put_public_keys(struct builder *builder, const json_t *spec, struct 
 	}
 }
 
-static void put_tags(
-	struct builder *builder, const struct instance *instance, const json_t *spec)
+static void put_tags(struct builder *builder, const struct instance *instance, const json_t *spec)
 {
 	const char *key;
 	json_t *value;
@@ -385,7 +384,7 @@ static void put_tags(
 		return;
 	}
 	builder_directory(builder, STR(META "/tags/instance"), STR_EMPTY);
-	json_object_foreach(json_object_get(spec, "tags"), key, value) {
+	json_object_foreach (json_object_get(spec, "tags"), key, value) {
 		builder_text(builder, META "/tags/instance", key, text_of(value));
 	}
 }
@@ -514,7 +513,8 @@ static void add_events(struct buf *out, const json_t *events)
 }
 
 /* {"action": "stop", "time": "…"}: the compact style of spot and rebalance notices. */
-static void add_compact(struct buf *out, const json_t *object, const char *first, const char *second)
+static void add_compact(
+	struct buf *out, const json_t *object, const char *first, const char *second)
 {
 	buf_add(out, STR("{\""));
 	buf_add(out, str_of(first));
@@ -576,13 +576,13 @@ static void put_rare(struct builder *builder, const json_t *spec, struct buf *sc
 /* --- overrides ------------------------------------------------------------------------------- */
 
 /* metadata: {placement: {group-name: blue}}: text at a path, a map is a directory, null removes. */
-static int put_overrides(struct builder *builder, const json_t *map, struct buf *path,
-	struct diag *diag)
+static int put_overrides(
+	struct builder *builder, const json_t *map, struct buf *path, struct diag *diag)
 {
 	const char *name;
 	json_t *value;
 	size_t base = path->n;
-	json_object_foreach((json_t *)(uintptr_t)map, name, value) {
+	json_object_foreach ((json_t *)(uintptr_t)map, name, value) {
 		buf_add_char(path, '/');
 		buf_add(path, str_of(name));
 		if (buf_status(path) < 0) {

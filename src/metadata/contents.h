@@ -43,7 +43,7 @@ MUST_CHECK int contents_build(struct builder *builder, const struct instance *in
  * The facts alone; text holds what they point to and must not be written to afterwards.
  * Returns 0 or -ENOMEM.
  */
-MUST_CHECK int contents_facts(const struct instance *instance, const json_t *spec,
-	struct buf *text, struct contents_facts *ret_facts);
+MUST_CHECK int contents_facts(const struct instance *instance, const json_t *spec, struct buf *text,
+	struct contents_facts *ret_facts);
 
 #endif

@@ -109,9 +109,9 @@ void derive_zone_id(struct buf *out, struct str region, struct str zone)
 
 struct str derive_partition(struct str region)
 {
-	return str_starts(region, STR("cn-"))      ? STR("aws-cn")
-		: str_starts(region, STR("us-gov-")) ? STR("aws-us-gov")
-						     : STR("aws");
+	return str_starts(region, STR("cn-"))       ? STR("aws-cn")
+	       : str_starts(region, STR("us-gov-")) ? STR("aws-us-gov")
+						    : STR("aws");
 }
 
 struct str derive_domain(struct str region)

@@ -10,7 +10,8 @@
 
 static bool is_word(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_';
 }
 
 bool instance_name_valid(struct str name)
@@ -30,8 +31,8 @@ bool instance_name_valid(struct str name)
 static struct str text_of(const json_t *value)
 {
 	return json_is_string(value)
-		? (struct str){json_string_value(value), json_string_length(value)}
-		: STR_EMPTY;
+		       ? (struct str){json_string_value(value), json_string_length(value)}
+		       : STR_EMPTY;
 }
 
 /* What instance_new() gathers before it knows how large the block is. */
@@ -41,13 +42,14 @@ struct facts {
 	char *spec;
 };
 
-static int read_addresses(const json_t *spec, const json_t *match, struct facts *facts,
-	struct diag *diag)
+static int read_addresses(
+	const json_t *spec, const json_t *match, struct facts *facts, struct diag *diag)
 {
 	const json_t *list = json_object_get(match, "addresses");
 	size_t n = json_array_size(list);
 	if (n > INSTANCE_ADDRESSES_MAX) {
-		return diag_set(diag, E_LIMIT, "match.addresses: more than %d", INSTANCE_ADDRESSES_MAX);
+		return diag_set(
+			diag, E_LIMIT, "match.addresses: more than %d", INSTANCE_ADDRESSES_MAX);
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct str text = text_of(json_array_get(list, i));
@@ -62,8 +64,8 @@ static int read_addresses(const json_t *spec, const json_t *match, struct facts 
 		struct str text = text_of(json_object_get(spec, "privateIpAddress"));
 		struct ipaddr own = derive_private_address(facts->head.name);
 		if (text.p && ipaddr_parse(text, &own) < 0) {
-			return diag_set(diag, E_SYNTAX, "privateIpAddress: '%.*s' is not an address",
-				STR_FMT(text));
+			return diag_set(diag, E_SYNTAX,
+				"privateIpAddress: '%.*s' is not an address", STR_FMT(text));
 		}
 		facts->addresses[0] = (struct ipprefix){own, 128};
 		facts->head.n_addresses = 1;
@@ -97,8 +99,8 @@ static int read_id(const json_t *spec, struct instance *head, struct diag *diag)
 		derive_id(&out, "i-", head->name);
 	}
 	if (buf_status(&out) < 0) {
-		return diag_set(diag, E_RANGE, "instanceId: longer than %d characters",
-			INSTANCE_ID_CHARS);
+		return diag_set(
+			diag, E_RANGE, "instanceId: longer than %d characters", INSTANCE_ID_CHARS);
 	}
 	head->id[out.n] = '\0';
 	return 0;
@@ -132,8 +134,9 @@ static int read_facts(const json_t *spec, struct facts *facts, struct diag *diag
 {
 	facts->head.name = text_of(json_object_get(spec, "name"));
 	if (!instance_name_valid(facts->head.name)) {
-		return diag_set(diag, E_SYNTAX, "name: '%.*s' is not a name of %d to %d word characters "
-						"and inner hyphens",
+		return diag_set(diag, E_SYNTAX,
+			"name: '%.*s' is not a name of %d to %d word characters "
+			"and inner hyphens",
 			STR_FMT(facts->head.name), INSTANCE_NAME_MIN, INSTANCE_NAME_MAX);
 	}
 	struct str state = text_of(json_object_get(spec, "state"));
@@ -159,7 +162,7 @@ static struct instance *pack(const struct facts *facts)
 {
 	size_t addresses = facts->head.n_addresses * sizeof *facts->addresses;
 	size_t bytes = sizeof(struct instance) + addresses + facts->head.name.n +
-		facts->head.network.n + facts->head.interface.n + facts->head.spec.n;
+		       facts->head.network.n + facts->head.interface.n + facts->head.spec.n;
 	struct instance *instance = malloc(bytes);
 	if (!instance) {
 		return NULL;
@@ -176,9 +179,8 @@ static struct instance *pack(const struct facts *facts)
 	return instance;
 }
 
-int instance_new(const json_t *spec, const struct instance_record *record,
-	const struct site *site, struct role_credentials *role, struct instance **ret_instance,
-	struct diag *diag)
+int instance_new(const json_t *spec, const struct instance_record *record, const struct site *site,
+	struct role_credentials *role, struct instance **ret_instance, struct diag *diag)
 {
 	struct facts facts = {.head = {.record = *record, .site = site, .role = role}};
 	struct instance *instance = NULL;

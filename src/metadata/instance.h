@@ -60,7 +60,7 @@ struct instance {
 	const struct bundle *bundle;
 	const struct site *site;
 	struct role_credentials *role; /* from a file; NULL otherwise; owned */
-	_Atomic(struct tree *) tree;         /* NULL until first asked; owned */
+	_Atomic(struct tree *) tree;   /* NULL until first asked; owned */
 
 	/* match: who is this instance */
 	struct str network;   /* empty: the default network */

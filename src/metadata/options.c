@@ -37,19 +37,20 @@ static int apply_switch(struct metadata_options *options, const struct option_sw
 	bool yes = word && strcmp(word, row->yes) == 0;
 	if (!yes && !(word && strcmp(word, row->no) == 0)) {
 		return diag_set(diag, E_RANGE, "%s: %s%s%s, expected %s or %s", row->member,
-			word ? "'" : "", word ? word : "not a text", word ? "'" : "", row->no, row->yes);
+			word ? "'" : "", word ? word : "not a text", word ? "'" : "", row->no,
+			row->yes);
 	}
 	*switch_of(options, row) = yes;
 	return 0;
 }
 
-static int apply_hop_limit(
-	struct metadata_options *options, const json_t *value, struct diag *diag)
+static int apply_hop_limit(struct metadata_options *options, const json_t *value, struct diag *diag)
 {
 	json_int_t limit = json_integer_value(value);
 	if (!json_is_integer(value) || limit < OPTIONS_HOP_LIMIT_MIN ||
 		limit > OPTIONS_HOP_LIMIT_MAX) {
-		return diag_set(diag, E_RANGE, "httpPutResponseHopLimit: expected a number from %d to %d",
+		return diag_set(diag, E_RANGE,
+			"httpPutResponseHopLimit: expected a number from %d to %d",
 			OPTIONS_HOP_LIMIT_MIN, OPTIONS_HOP_LIMIT_MAX);
 	}
 	options->hop_limit = (uint8_t)limit;
@@ -79,7 +80,7 @@ int options_apply(struct metadata_options *options, const json_t *object, struct
 		return diag_set(diag, E_SYNTAX, "metadataOptions: expected a map of options");
 	}
 	/* json_object_foreach takes a non-const object but does not change it. */
-	json_object_foreach((json_t *)(uintptr_t)object, member, value) {
+	json_object_foreach ((json_t *)(uintptr_t)object, member, value) {
 		TRY(apply_member(&next, member, value, diag));
 	}
 	*options = next;
@@ -98,7 +99,8 @@ json_t *options_to_json(const struct metadata_options *options)
 			return NULL;
 		}
 	}
-	if (json_object_set_new(object, "httpPutResponseHopLimit", json_integer(copy.hop_limit)) < 0) {
+	if (json_object_set_new(object, "httpPutResponseHopLimit", json_integer(copy.hop_limit)) <
+		0) {
 		json_decref(object);
 		return NULL;
 	}

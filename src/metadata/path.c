@@ -18,7 +18,8 @@ static bool is_plain(struct str path)
 	for (size_t i = 0; i < path.n; i++) {
 		char c = path.p[i];
 		if (c == '%' || (unsigned char)c <= ' ' || c == 0x7f ||
-			(c == '/' && i + 1 < path.n && (path.p[i + 1] == '/' || path.p[i + 1] == '.'))) {
+			(c == '/' && i + 1 < path.n &&
+				(path.p[i + 1] == '/' || path.p[i + 1] == '.'))) {
 			return false;
 		}
 	}
@@ -75,8 +76,8 @@ static bool has_dot_dot(struct str path)
 	return false;
 }
 
-int path_clean(struct str target, char memory[PATH_BYTES], struct str *ret_path,
-	bool *ret_slash_at_end)
+int path_clean(
+	struct str target, char memory[PATH_BYTES], struct str *ret_path, bool *ret_slash_at_end)
 {
 	struct str path = {target.p, str_find(target, '?')};
 	if (path.n == 0 || path.p[0] != '/') {

@@ -25,8 +25,8 @@
  * Returns 0, or E_SYNTAX: no slash at the start, a bad escape, a ".." segment, NUL or control
  * bytes; or E_LIMIT.
  */
-MUST_CHECK int path_clean(struct str target, char memory[PATH_BYTES], struct str *ret_path,
-	bool *ret_slash_at_end);
+MUST_CHECK int path_clean(
+	struct str target, char memory[PATH_BYTES], struct str *ret_path, bool *ret_slash_at_end);
 
 /* The first segment of path, which is cut off from it. */
 struct str path_next(struct str *path);

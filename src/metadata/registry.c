@@ -19,7 +19,7 @@ struct binding {
 
 /* Open addressing; read without locks while the writer adds and takes out. */
 struct match_table {
-	size_t cap; /* a power of two */
+	size_t cap;  /* a power of two */
 	size_t used; /* slots that are not NULL, tombstones too; the writer's */
 	_Atomic(struct binding *) slots[];
 };
@@ -297,8 +297,8 @@ static bool binding_is(const struct binding *binding, struct str network, struct
 	const struct ipprefix *prefix)
 {
 	return binding->prefix.bits == prefix->bits &&
-		ipaddr_eq(&binding->prefix.addr, &prefix->addr) &&
-		str_eq(binding->network, network) && str_eq(binding->interface, interface);
+	       ipaddr_eq(&binding->prefix.addr, &prefix->addr) &&
+	       str_eq(binding->network, network) && str_eq(binding->interface, interface);
 }
 
 static bool is_vacant(const struct binding *binding)
@@ -341,7 +341,7 @@ static struct match_table *match_table_new(size_t cap)
 static void match_insert(struct match_table *table, struct binding *binding)
 {
 	size_t at = hash_match(binding->network, binding->interface, &binding->prefix) &
-		(table->cap - 1);
+		    (table->cap - 1);
 	while (atomic_load_explicit(&table->slots[at], memory_order_relaxed)) {
 		at = (at + 1) & (table->cap - 1);
 	}
@@ -422,7 +422,8 @@ struct entry *registry_lookup(const struct registry *registry, struct str networ
 {
 	struct entry *entry = NULL;
 	if (!interface.n || !lookup_in(registry, network, interface, addr, &entry)) {
-		(void)lookup_in(registry, network, STR_EMPTY, addr, &entry); /* NULL if there is none */
+		(void)lookup_in(
+			registry, network, STR_EMPTY, addr, &entry); /* NULL if there is none */
 	}
 	return entry;
 }
@@ -517,8 +518,7 @@ static void bind(struct registry *registry, struct match_table *table, struct bi
 }
 
 /* All bindings of an instance, or none; those that the entry has already stay. */
-static int bind_all(
-	struct registry *registry, struct entry *entry, const struct instance *instance)
+static int bind_all(struct registry *registry, struct entry *entry, const struct instance *instance)
 {
 	struct binding *made[INSTANCE_ADDRESSES_MAX];
 	size_t n = 0;
@@ -558,8 +558,8 @@ static void settle_detached(struct registry *registry)
 static bool same_match(const struct instance *a, const struct instance *b)
 {
 	return a->n_addresses == b->n_addresses && str_eq(a->network, b->network) &&
-		str_eq(a->interface, b->interface) &&
-		memcmp(a->addresses, b->addresses, a->n_addresses * sizeof *a->addresses) == 0;
+	       str_eq(a->interface, b->interface) &&
+	       memcmp(a->addresses, b->addresses, a->n_addresses * sizeof *a->addresses) == 0;
 }
 
 /* --- the writer ------------------------------------------------------------------------------ */
@@ -581,8 +581,8 @@ static int check_taken(const struct registry *registry, const struct instance *i
 		return taken(diag, instance, other, "the instance id", instance->id);
 	}
 	for (size_t i = 0; i < instance->n_addresses; i++) {
-		size_t at = match_find(table, instance->network, instance->interface,
-			&instance->addresses[i]);
+		size_t at = match_find(
+			table, instance->network, instance->interface, &instance->addresses[i]);
 		if (at == table->cap) {
 			continue;
 		}
@@ -598,8 +598,7 @@ static int check_taken(const struct registry *registry, const struct instance *i
 
 static int add_entry(struct registry *registry, struct instance *instance, struct diag *diag)
 {
-	struct entry *entry =
-		calloc(1, sizeof *entry + registry->workers * sizeof entry->stats[0]);
+	struct entry *entry = calloc(1, sizeof *entry + registry->workers * sizeof entry->stats[0]);
 	if (!entry || !index_reserve(&registry->names) || !index_reserve(&registry->ids) ||
 		bind_all(registry, entry, instance) < 0) {
 		free(entry);
@@ -676,8 +675,8 @@ void registry_detach(struct registry *registry, struct str name)
 	}
 	const struct instance *instance = current(entry);
 	for (size_t i = 0; i < instance->n_addresses; i++) {
-		size_t at = match_find(table, instance->network, instance->interface,
-			&instance->addresses[i]);
+		size_t at = match_find(
+			table, instance->network, instance->interface, &instance->addresses[i]);
 		atomic_store_explicit(&slot_at(table, at)->vacant, true, memory_order_release);
 	}
 	index_remove(&registry->ids, str_of(instance->id));
@@ -704,8 +703,7 @@ int registry_remove(struct registry *registry, struct str name)
 	atomic_fetch_add_explicit(&registry->generation, 1, memory_order_release);
 	entry->dead_epoch = new_epoch(registry);
 	retire(registry, old, free_instance);
-	if (!grow(&registry->dead, registry->n_dead, &registry->cap_dead,
-		    sizeof *registry->dead)) {
+	if (!grow(&registry->dead, registry->n_dead, &registry->cap_dead, sizeof *registry->dead)) {
 		return 0; /* no memory for the list: better leak the entry than free it under a reader */
 	}
 	registry->dead[registry->n_dead++] = entry;
@@ -748,8 +746,8 @@ size_t registry_count(const struct registry *registry)
 	return registry->names.n;
 }
 
-int registry_each(const struct registry *registry,
-	int (*on_entry)(void *ctx, struct entry *entry), void *ctx)
+int registry_each(
+	const struct registry *registry, int (*on_entry)(void *ctx, struct entry *entry), void *ctx)
 {
 	for (size_t i = 0; i < registry->names.cap; i++) {
 		if (registry->names.slots[i]) {
@@ -773,8 +771,8 @@ uint64_t entry_counter(const struct registry *registry, const struct entry *entr
 void registry_signed(
 	struct registry *registry, struct entry *entry, struct signed_document *document)
 {
-	struct signed_document *old = atomic_exchange_explicit(
-		&entry->signed_document, document, memory_order_acq_rel);
+	struct signed_document *old =
+		atomic_exchange_explicit(&entry->signed_document, document, memory_order_acq_rel);
 	atomic_store_explicit(&entry->signing, false, memory_order_release);
 	if (old) {
 		/* Only the writer keeps the list of what is retired: hand it over. */
@@ -796,8 +794,7 @@ void registry_turn(struct registry *registry, unsigned worker)
 {
 	uint64_t epoch = atomic_load_explicit(&registry->epoch, memory_order_acquire);
 	/* Seen by the writer before anything is read from here: it must not free what we find. */
-	atomic_exchange_explicit(
-		&registry->readers[worker].seen, epoch, memory_order_seq_cst);
+	atomic_exchange_explicit(&registry->readers[worker].seen, epoch, memory_order_seq_cst);
 	atomic_thread_fence(memory_order_seq_cst);
 }
 

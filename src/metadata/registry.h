@@ -23,7 +23,7 @@ struct registry;
 /* A signed identity document. Lifetime: snapshot; published once by the signer. */
 struct signed_document {
 	struct signed_document *next_; /* while it waits to be freed */
-	struct str document; /* what was signed */
+	struct str document;           /* what was signed */
 	struct str signature;
 	struct str pkcs7;
 };
@@ -33,14 +33,14 @@ struct signed_document {
  * registry or a connection holds it.
  */
 struct entry {
-	_Atomic(struct instance *) current;      /* NULL once removed */
-	_Atomic uint32_t holds;                  /* connections, and the signer */
-	_Atomic int64_t throttle_ns;             /* when the token bucket is full again */
+	_Atomic(struct instance *) current; /* NULL once removed */
+	_Atomic uint32_t holds;             /* connections, and the signer */
+	_Atomic int64_t throttle_ns;        /* when the token bucket is full again */
 	_Atomic(struct signed_document *) signed_document;
-	_Atomic bool signing;                    /* the signer has it */
-	uint64_t dead_epoch;                     /* when it was removed; the writer's */
-	bool detached;                           /* by registry_detach(); the writer's */
-	_Atomic(struct stats *) stats[];         /* one a worker, NULL until first needed */
+	_Atomic bool signing;            /* the signer has it */
+	uint64_t dead_epoch;             /* when it was removed; the writer's */
+	bool detached;                   /* by registry_detach(); the writer's */
+	_Atomic(struct stats *) stats[]; /* one a worker, NULL until first needed */
 };
 
 /* workers  how many read; NULL when out of memory. */
@@ -102,8 +102,7 @@ MUST_CHECK int registry_can_put(
  * Would these snapshots stand side by side? Returns 0, -ENOMEM, or E_EXISTS with diag naming two
  * that claim the same name, id or address.
  */
-MUST_CHECK int registry_check(
-	struct instance *const *instances, size_t n, struct diag *diag);
+MUST_CHECK int registry_check(struct instance *const *instances, size_t n, struct diag *diag);
 
 /* By name; NULL: none. */
 struct entry *registry_find(const struct registry *registry, struct str name);
@@ -111,11 +110,12 @@ struct entry *registry_find(const struct registry *registry, struct str name);
 size_t registry_count(const struct registry *registry);
 
 /* Every entry, in no order; the callback must not change the registry. Ends when it returns < 0. */
-int registry_each(const struct registry *registry,
-	int (*on_entry)(void *ctx, struct entry *entry), void *ctx);
+int registry_each(const struct registry *registry, int (*on_entry)(void *ctx, struct entry *entry),
+	void *ctx);
 
 /* A counter over all workers. */
-uint64_t entry_counter(const struct registry *registry, const struct entry *entry, unsigned counter);
+uint64_t entry_counter(
+	const struct registry *registry, const struct entry *entry, unsigned counter);
 
 /* Put the signer's result in place (takes it). One signer; it needs no lock. */
 void registry_signed(

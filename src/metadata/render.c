@@ -2,12 +2,14 @@
 #include "base/timefmt.h"
 #include "metadata/service.h"
 
-#define PAGE_START "<?xml version=\"1.0\" encoding=\"iso-8859-1\"?>\n"                             \
-		   "<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Transitional//EN\"\n"
-#define PAGE_DTD "\"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd\">\n"                  \
-		 "<html xmlns=\"http://www.w3.org/1999/xhtml\" xml:lang=\"en\" lang=\"en\">\n"
-#define PAGE(indent, title)                                                                        \
-	STR_INIT(PAGE_START indent PAGE_DTD " <head>\n  <title>" title "</title>\n </head>\n"      \
+#define PAGE_START                                          \
+	"<?xml version=\"1.0\" encoding=\"iso-8859-1\"?>\n" \
+	"<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Transitional//EN\"\n"
+#define PAGE_DTD                                                         \
+	"\"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd\">\n" \
+	"<html xmlns=\"http://www.w3.org/1999/xhtml\" xml:lang=\"en\" lang=\"en\">\n"
+#define PAGE(indent, title)                                                                   \
+	STR_INIT(PAGE_START indent PAGE_DTD " <head>\n  <title>" title "</title>\n </head>\n" \
 					    " <body>\n  <h1>" title "</h1>\n </body>\n</html>\n")
 
 /* The service's two indents of the second DOCTYPE line. */
@@ -73,11 +75,10 @@ static void add_value_head(
 	char modified[TIMEFMT_HTTP_BYTES];
 	timefmt_http(reply->modified_s, modified);
 	add_ttl(out, reply);
-	buf_add(out, reply->body == SERVICE_BYTES
-			? STR("Content-Type: application/octet-stream\r\n"
-			      "Accept-Ranges: none\r\nLast-Modified: ")
-			: STR("Content-Type: text/plain\r\n"
-			      "Accept-Ranges: none\r\nLast-Modified: "));
+	buf_add(out, reply->body == SERVICE_BYTES ? STR("Content-Type: application/octet-stream\r\n"
+							"Accept-Ranges: none\r\nLast-Modified: ")
+						  : STR("Content-Type: text/plain\r\n"
+							"Accept-Ranges: none\r\nLast-Modified: "));
 	buf_add(out, (struct str){modified, TIMEFMT_HTTP_CHARS});
 	buf_add(out, STR("\r\n"));
 	add_length(out, reply->value.n);
@@ -111,8 +112,7 @@ static void add_plain_head(
 	buf_add(out, STR("Content-Type: text/plain\r\n\r\n"));
 }
 
-void service_render(
-	const struct service_reply *reply, struct str date, bool close, struct buf *out)
+void service_render(const struct service_reply *reply, struct str date, bool close, struct buf *out)
 {
 	const struct status *status = status_of(reply->status);
 	struct str body = reply->value;

@@ -56,8 +56,8 @@ static struct str member(const json_t *object, const char *name)
 {
 	const json_t *value = json_object_get(object, name);
 	return json_is_string(value)
-		? (struct str){json_string_value(value), json_string_length(value)}
-		: STR_EMPTY;
+		       ? (struct str){json_string_value(value), json_string_length(value)}
+		       : STR_EMPTY;
 }
 
 /* Read one time; 0 when it is not there. */
@@ -67,7 +67,8 @@ static int time_member(
 	struct str text = member(object, name);
 	*ret_unix_s = 0;
 	if (text.p && timefmt_parse_iso(text, ret_unix_s) < 0) {
-		return diag_set(diag, E_SYNTAX, "%s is not a time such as 2030-01-02T03:04:05Z", name);
+		return diag_set(
+			diag, E_SYNTAX, "%s is not a time such as 2030-01-02T03:04:05Z", name);
 	}
 	return 0;
 }
@@ -88,8 +89,8 @@ static int from_json(const json_t *object, struct role_credentials *ret_role, st
 	}
 	if (role.access_key_id.n > ROLE_TEXT_BYTES || role.secret_access_key.n > ROLE_TEXT_BYTES ||
 		role.token.n > ROLE_TEXT_BYTES) {
-		return diag_set(diag, E_LIMIT, "a member of the credentials is larger than %d bytes",
-			ROLE_TEXT_BYTES);
+		return diag_set(diag, E_LIMIT,
+			"a member of the credentials is larger than %d bytes", ROLE_TEXT_BYTES);
 	}
 	TRY(time_member(object, "Expiration", &role.expiration_s, diag));
 	TRY(time_member(object, "LastUpdated", &role.updated_s, diag));
@@ -103,7 +104,8 @@ int role_parse(struct str text, struct role_credentials **ret_role, struct diag 
 	struct role_credentials role;
 	json_t *object = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES, &error);
 	if (!object) {
-		return diag_set(diag, E_SYNTAX, "not JSON: line %d, column %d", error.line, error.column);
+		return diag_set(
+			diag, E_SYNTAX, "not JSON: line %d, column %d", error.line, error.column);
 	}
 	int rc = from_json(object, &role, diag);
 	if (rc == 0) {

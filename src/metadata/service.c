@@ -156,8 +156,7 @@ static int content(const struct service *service, struct service_worker *worker,
 		*ret_reply = page(404);
 		return 0;
 	}
-	return hit_reply(
-		service, worker, entry, instance, tree, version, &hit, now_ns, ret_reply);
+	return hit_reply(service, worker, entry, instance, tree, version, &hit, now_ns, ret_reply);
 }
 
 /* --- tokens ---------------------------------------------------------------------------------- */
@@ -202,9 +201,8 @@ static enum ask ask_of(const struct service_request *request, struct str path, b
 		if (is_token) {
 			return ASK_TOKEN;
 		}
-		*ret_reply = str_ends(path, STR("api/token"))
-			? empty(403)
-			: not_allowed(SERVICE_ALLOW_GET_HEAD);
+		*ret_reply = str_ends(path, STR("api/token")) ? empty(403)
+							      : not_allowed(SERVICE_ALLOW_GET_HEAD);
 		return ASK_NOTHING;
 	}
 	if (is_token) {
@@ -291,8 +289,8 @@ static void count(struct service_worker *worker, struct entry *entry,
 	struct stats *own = entry ? entry_stats(entry, worker->index) : NULL;
 	bool v2 = request->has_token || request->method == SERVICE_PUT;
 	bool read = request->method == SERVICE_GET || request->method == SERVICE_HEAD;
-	count_both(worker, own,
-		(v2 ? STATS_V2 : STATS_V1) + (unsigned)stats_status_of(reply->status));
+	count_both(
+		worker, own, (v2 ? STATS_V2 : STATS_V1) + (unsigned)stats_status_of(reply->status));
 	if (reply->body == SERVICE_TOKEN) {
 		count_both(worker, own, STATS_TOKENS_ISSUED);
 	}
@@ -325,7 +323,8 @@ int service_answer(const struct service *service, struct service_worker *worker,
 	}
 	if (throttled(worker, entry ? entry : service->nobody, request->now_ns)) {
 		reply = empty(503);
-		count_both(worker, entry ? entry_stats(entry, worker->index) : NULL, STATS_THROTTLED);
+		count_both(
+			worker, entry ? entry_stats(entry, worker->index) : NULL, STATS_THROTTLED);
 	} else if (!entry) {
 		uint64_t unknown = atomic_load_explicit(&worker->unknown, memory_order_relaxed);
 		atomic_store_explicit(&worker->unknown, unknown + 1, memory_order_relaxed);

@@ -55,9 +55,9 @@ struct service_reply {
 	enum service_body body;
 	enum service_allow allow;
 	bool has_ttl;
-	bool head;            /* send no body */
-	uint8_t hop_limit;    /* not 0: set before the reply is written, never raised again */
-	uint32_t ttl_s;       /* remaining, or granted */
+	bool head;         /* send no body */
+	uint8_t hop_limit; /* not 0: set before the reply is written, never raised again */
+	uint32_t ttl_s;    /* remaining, or granted */
 	struct str value;
 	int64_t modified_s;
 };
@@ -97,7 +97,8 @@ struct service_worker {
  * Returns 0, or E_AGAIN when the answer waits for a signature: ask again, nothing was counted.
  */
 MUST_CHECK int service_answer(const struct service *service, struct service_worker *worker,
-	struct entry *entry, const struct service_request *request, struct service_reply *ret_reply);
+	struct entry *entry, const struct service_request *request,
+	struct service_reply *ret_reply);
 
 /* Set the worker's throttle; any thread. */
 static inline void service_limit(struct service_worker *worker, struct service_throttle throttle)
@@ -113,6 +114,7 @@ static inline void service_limit(struct service_worker *worker, struct service_t
 void service_count(struct service_worker *worker, struct entry *entry, unsigned status);
 
 /* Put the reply's head and body into out. date is the value of the Date field. */
-void service_render(const struct service_reply *reply, struct str date, bool close, struct buf *out);
+void service_render(
+	const struct service_reply *reply, struct str date, bool close, struct buf *out);
 
 #endif

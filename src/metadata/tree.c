@@ -67,8 +67,8 @@ int tree_find(
 	}
 	ret_hit->kind = (enum tree_kind)node->kind;
 	ret_hit->node = at;
-	ret_hit->value = node->kind == TREE_USER_DATA ? buf_str(&tree->user_data)
-						      : value_of(tree, node);
+	ret_hit->value =
+		node->kind == TREE_USER_DATA ? buf_str(&tree->user_data) : value_of(tree, node);
 	return 0;
 }
 
@@ -132,13 +132,13 @@ static struct str member(const json_t *object, const char *name)
 {
 	const json_t *value = json_object_get(object, name);
 	return json_is_string(value)
-		? (struct str){json_string_value(value), json_string_length(value)}
-		: STR_EMPTY;
+		       ? (struct str){json_string_value(value), json_string_length(value)}
+		       : STR_EMPTY;
 }
 
 /* Credentials given in place, or those that the daemon read from a file. */
-static int take_role(struct tree *tree, const struct instance *instance, const json_t *spec,
-	struct diag *diag)
+static int take_role(
+	struct tree *tree, const struct instance *instance, const json_t *spec, struct diag *diag)
 {
 	const json_t *given = json_object_get(json_object_get(spec, "role"), "credentials");
 	if (!json_object_get(spec, "role")) {

@@ -26,11 +26,11 @@ typedef uint8_t tree_version;
 /* What stands at a path. */
 enum tree_kind {
 	TREE_DIRECTORY,
-	TREE_TEXT,      /* text/plain, as it is */
-	TREE_USER_DATA, /* application/octet-stream */
-	TREE_ROLE,      /* the role's document, rendered when asked */
+	TREE_TEXT,          /* text/plain, as it is */
+	TREE_USER_DATA,     /* application/octet-stream */
+	TREE_ROLE,          /* the role's document, rendered when asked */
 	TREE_INSTANCE_ROLE, /* the same for identity-credentials/ec2 */
-	TREE_SIGNATURE, /* signed on demand: over the document */
+	TREE_SIGNATURE,     /* signed on demand: over the document */
 	TREE_PKCS7,
 };
 
@@ -60,8 +60,8 @@ struct str tree_versions(void);
  * What stands at path ("meta-data/placement/region"; "" is the version's own listing), as seen by
  * a version. Returns 0 or E_NOTFOUND.
  */
-MUST_CHECK int tree_find(const struct tree *tree, tree_version version, struct str path,
-	struct tree_hit *ret_hit);
+MUST_CHECK int tree_find(
+	const struct tree *tree, tree_version version, struct str path, struct tree_hit *ret_hit);
 
 /* Names below a directory, as a version sees them: LF between, none at the end, bytewise order. */
 void tree_list(const struct tree *tree, tree_version version, uint16_t node, struct buf *out);

@@ -24,7 +24,7 @@ struct tree_node {
 	uint32_t value_at; /* a directory's: its label */
 	uint32_t value_n;
 	uint16_t parent;
-	uint16_t chain;       /* next with the same slot, 0: none */
+	uint16_t chain; /* next with the same slot, 0: none */
 	uint16_t first_child;
 	uint16_t n_children;
 	uint8_t name_n;
@@ -39,7 +39,7 @@ struct tree {
 	uint16_t *heads;
 	char *text;
 	uint16_t n_nodes;
-	uint16_t n_heads; /* a power of two */
+	uint16_t n_heads;  /* a power of two */
 	uint16_t document; /* the identity document's node */
 	struct buf user_data;
 	struct role_credentials *role;

@@ -3,34 +3,34 @@
 #include "metadata/path.h"
 
 /* As listed at "/". */
-#define VERSIONS(X)                                                                                \
-	X("1.0")                                                                                   \
-	X("2007-01-19")                                                                            \
-	X("2007-03-01")                                                                            \
-	X("2007-08-29")                                                                            \
-	X("2007-10-10")                                                                            \
-	X("2007-12-15")                                                                            \
-	X("2008-02-01")                                                                            \
-	X("2008-09-01")                                                                            \
-	X("2009-04-04")                                                                            \
-	X("2011-01-01")                                                                            \
-	X("2011-05-01")                                                                            \
-	X("2012-01-12")                                                                            \
-	X("2014-02-25")                                                                            \
-	X("2014-11-05")                                                                            \
-	X("2015-10-20")                                                                            \
-	X("2016-04-19")                                                                            \
-	X("2016-06-30")                                                                            \
-	X("2016-09-02")                                                                            \
-	X("2018-03-28")                                                                            \
-	X("2018-08-17")                                                                            \
-	X("2018-09-24")                                                                            \
-	X("2019-10-01")                                                                            \
-	X("2020-10-27")                                                                            \
-	X("2021-01-03")                                                                            \
-	X("2021-03-23")                                                                            \
-	X("2021-07-15")                                                                            \
-	X("2022-09-24")                                                                            \
+#define VERSIONS(X)     \
+	X("1.0")        \
+	X("2007-01-19") \
+	X("2007-03-01") \
+	X("2007-08-29") \
+	X("2007-10-10") \
+	X("2007-12-15") \
+	X("2008-02-01") \
+	X("2008-09-01") \
+	X("2009-04-04") \
+	X("2011-01-01") \
+	X("2011-05-01") \
+	X("2012-01-12") \
+	X("2014-02-25") \
+	X("2014-11-05") \
+	X("2015-10-20") \
+	X("2016-04-19") \
+	X("2016-06-30") \
+	X("2016-09-02") \
+	X("2018-03-28") \
+	X("2018-08-17") \
+	X("2018-09-24") \
+	X("2019-10-01") \
+	X("2020-10-27") \
+	X("2021-01-03") \
+	X("2021-03-23") \
+	X("2021-07-15") \
+	X("2022-09-24") \
 	X("2024-04-11")
 
 #define AS_ROW(text)  STR_INIT(text),
@@ -98,7 +98,8 @@ static const struct since {
 	{STR_INIT("meta-data/metrics"), STR_INIT("2011-05-01"), {NULL, 0}},
 	{STR_INIT("meta-data/network"), STR_INIT("2011-01-01"), {NULL, 0}},
 	{STR_INIT("meta-data/network/interfaces/macs/*/ipv6s"), STR_INIT("2016-06-30"), {NULL, 0}},
-	{STR_INIT("meta-data/network/interfaces/macs/*/network-card"), STR_INIT("2020-11-01"), {NULL, 0}},
+	{STR_INIT("meta-data/network/interfaces/macs/*/network-card"), STR_INIT("2020-11-01"),
+		{NULL, 0}},
 	{STR_INIT("meta-data/network/interfaces/macs/*/subnet-ipv6-cidr-blocks"),
 		STR_INIT("2016-06-30"), {NULL, 0}},
 	{STR_INIT("meta-data/network/interfaces/macs/*/vpc-ipv4-cidr-blocks"),

@@ -13,8 +13,8 @@ void listen_format(const struct ipaddr *address, uint16_t port, char ret_text[LI
 {
 	char text[IPADDR_TEXT_BYTES];
 	ipaddr_format(address, text);
-	(void)snprintf(ret_text, LISTEN_TEXT_BYTES, ipaddr_is_v4(address) ? "%s:%u" : "[%s]:%u", text,
-		(unsigned)port); /* always fits */
+	(void)snprintf(ret_text, LISTEN_TEXT_BYTES, ipaddr_is_v4(address) ? "%s:%u" : "[%s]:%u",
+		text, (unsigned)port); /* always fits */
 }
 
 static socklen_t to_sockaddr(
@@ -64,9 +64,8 @@ static int set_options(int fd, const struct listen_spec *spec, int family, bool 
 	if (family == AF_INET6) {
 		TRY(set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY));
 	}
-	if (spec->interface.n &&
-		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, spec->interface.p,
-			(socklen_t)spec->interface.n) < 0) {
+	if (spec->interface.n && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, spec->interface.p,
+					 (socklen_t)spec->interface.n) < 0) {
 		return -errno;
 	}
 	return 0;
@@ -149,8 +148,7 @@ static int bind_unix(int fd, const struct sockaddr_un *addr, unsigned mode)
 		}
 	}
 	/* fchmod(2) before bind sets the mode that the file is born with, minus the umask. */
-	if (fchmod(fd, mode) < 0 ||
-		bind(fd, (const struct sockaddr *)addr, sizeof *addr) < 0 ||
+	if (fchmod(fd, mode) < 0 || bind(fd, (const struct sockaddr *)addr, sizeof *addr) < 0 ||
 		chmod(addr->sun_path, mode) < 0 || listen(fd, LISTEN_BACKLOG) < 0) {
 		return -errno;
 	}

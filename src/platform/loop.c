@@ -10,8 +10,8 @@ int loop_init(struct loop *loop)
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	int rc = loop->epoll_fd < 0 || loop->wake_fd < 0
-		? -errno
-		: loop_add(loop, loop->wake_fd, EPOLLIN, LOOP_WAKE_TAG);
+			 ? -errno
+			 : loop_add(loop, loop->wake_fd, EPOLLIN, LOOP_WAKE_TAG);
 	if (rc < 0) {
 		loop_done(loop);
 	}

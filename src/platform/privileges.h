@@ -22,7 +22,7 @@
 struct privileges_wish {
 	const char *user;      /* who to become when root; NULL or empty: stay */
 	uint64_t capabilities; /* bits 1 << CAP_…; what the process holds of them it keeps */
-	bool dumpable;	       /* allow core dumps and ptrace by the same user */
+	bool dumpable;         /* allow core dumps and ptrace by the same user */
 };
 
 /*

@@ -40,8 +40,8 @@ struct wheel {
 };
 
 /* first_link is the link in element 0 of the array. */
-void wheel_init(struct wheel *wheel, struct wheel_link *first_link, size_t stride_bytes,
-	uint64_t now_ms);
+void wheel_init(
+	struct wheel *wheel, struct wheel_link *first_link, size_t stride_bytes, uint64_t now_ms);
 
 /* A link that is in no wheel. */
 static inline void wheel_link_init(struct wheel_link *link)

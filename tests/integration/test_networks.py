@@ -23,6 +23,11 @@ class Guest:
 
     def __init__(self, workshop, host, name, host_address, address, mac):
         self.space = workshop.namespace(network=True, inside=host)
+        try:
+            host.run("ip", "link", "add", "probe0", "type", "veth", "peer", "name", "probe1")
+            host.run("ip", "link", "delete", "probe0")
+        except RuntimeError as why:
+            pytest.skip(f"NO veth INTERFACES HERE, NOT TESTED: {why}")
         host.run("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns",
                  str(self.space.pid))  # fmt: skip
         host.run("ip", "link", "set", name, "up")
@@ -49,9 +54,7 @@ def serve(workshop, host, listen, instances):
 @pytest.fixture
 def host(workshop):
     made = workshop.namespace(network=True)
-    made.run("ip", "link", "add", "imds", "type", "dummy")
-    made.run("ip", "address", "add", f"{LINK_LOCAL}/32", "dev", "imds")
-    made.run("ip", "link", "set", "imds", "up")
+    made.run("ip", "address", "add", f"{LINK_LOCAL}/32", "dev", "lo")
     return made
 
 
