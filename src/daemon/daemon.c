@@ -136,7 +136,7 @@ static int start_control(struct daemon *daemon, struct diag *diag)
 	return control_plane_new(&config, &daemon->control, diag);
 }
 
-static int start_data(struct daemon *daemon, unsigned workers, struct diag *diag)
+static int make_data(struct daemon *daemon, unsigned workers, struct diag *diag)
 {
 	struct data_plane_config config = {
 		.settings = daemon->first,
@@ -186,8 +186,10 @@ static int start(struct daemon *daemon, struct diag *diag)
 	}
 	TRY(load(daemon, workers, diag));
 	TRY(start_control(daemon, diag));
-	TRY(start_data(daemon, workers, diag));
+	TRY(make_data(daemon, workers, diag));
+	/* Before the first guest is answered: who sees that can rely on everything else. */
 	atomic_store_explicit(&daemon->ready, true, memory_order_release);
+	TRY(data_plane_start(daemon->data, diag));
 	LOG(LOG_INFO, "daemon", "ready", LOG_TEXT("version", TELLTALE_VERSION),
 		LOG_INT("workers", workers),
 		LOG_INT("instances", registry_count(daemon->registry)));

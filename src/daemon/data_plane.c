@@ -214,14 +214,20 @@ static struct str date_of(struct data_worker *worker, int64_t now_s)
 	return (struct str){worker->date, TIMEFMT_HTTP_CHARS};
 }
 
-static void on_refuse(void *ctx, struct http_peer *peer, unsigned status, struct http_resp *resp)
+static void refuse(struct data_worker *worker, const struct http_peer *peer, unsigned status,
+	bool head, struct http_resp *resp)
 {
-	struct data_worker *worker = ctx;
-	struct service_reply reply = {
-		.status = (uint16_t)status, .body = status == 400 ? SERVICE_PAGE : SERVICE_EMPTY};
+	struct service_reply reply = {.status = (uint16_t)status,
+		.body = status == 400 ? SERVICE_PAGE : SERVICE_EMPTY,
+		.head = head};
 	service_count(&worker->service, peer->cookie, status);
 	resp->close = true;
 	service_render(&reply, date_of(worker, clock_wall_s()), true, resp->out);
+}
+
+static void on_refuse(void *ctx, struct http_peer *peer, unsigned status, struct http_resp *resp)
+{
+	refuse(ctx, peer, status, false, resp); /* what can't be read may well not be a HEAD */
 }
 
 static void on_answer(
@@ -235,7 +241,7 @@ static void on_answer(
 	struct service_reply reply;
 	struct entry *entry = peer->cookie;
 	if (!read_fields(req, &request)) {
-		on_refuse(ctx, peer, 400, resp);
+		refuse(worker, peer, 400, req->method == HTTP1_HEAD, resp);
 		return;
 	}
 	if (!identify_again(worker, peer)) {
@@ -434,7 +440,7 @@ static int open_listeners(
 	return rc;
 }
 
-static int start_workers(struct data_plane *plane, const struct data_plane_config *config, int *fds,
+static int make_workers(struct data_plane *plane, const struct data_plane_config *config, int *fds,
 	struct diag *diag)
 {
 	TRY(open_listeners(plane, config->workers, fds, diag));
@@ -449,14 +455,6 @@ static int start_workers(struct data_plane *plane, const struct data_plane_confi
 		}
 		plane->service_workers[i] = &plane->workers[i]->service;
 		plane->n_workers++;
-	}
-	for (unsigned i = 0; i < plane->n_workers; i++) {
-		struct data_worker *worker = plane->workers[i];
-		int rc = -pthread_create(&worker->thread, NULL, run, worker);
-		if (rc < 0) {
-			return diag_set(diag, rc, "can't start a thread: %s", result_name(rc));
-		}
-		worker->started = true;
 	}
 	return 0;
 }
@@ -488,7 +486,7 @@ static int fill(struct data_plane *plane, const struct data_plane_config *config
 		free(fds);
 		return diag_set(diag, rc, "can't start: %s", result_name(rc));
 	}
-	rc = start_workers(plane, config, fds, diag);
+	rc = make_workers(plane, config, fds, diag);
 	for (size_t i = 0; i < n_fds; i++) {
 		if (fds[i] >= 0) {
 			close(fds[i]);
@@ -496,6 +494,19 @@ static int fill(struct data_plane *plane, const struct data_plane_config *config
 	}
 	free(fds);
 	return rc;
+}
+
+int data_plane_start(struct data_plane *plane, struct diag *diag)
+{
+	for (unsigned i = 0; i < plane->n_workers; i++) {
+		struct data_worker *worker = plane->workers[i];
+		int rc = -pthread_create(&worker->thread, NULL, run, worker);
+		if (rc < 0) {
+			return diag_set(diag, rc, "can't start a thread: %s", result_name(rc));
+		}
+		worker->started = true;
+	}
+	return 0;
 }
 
 int data_plane_new(

@@ -30,9 +30,12 @@ struct data_plane_config {
 	struct crypto_signer *signing_key;
 };
 
-/* Opens the listeners and starts the threads. Returns 0 or an error with diag. */
+/* Opens the listeners; nobody is answered yet. Returns 0 or an error with diag. */
 MUST_CHECK int data_plane_new(
 	const struct data_plane_config *config, struct data_plane **ret_plane, struct diag *diag);
+
+/* Starts the threads. Returns 0 or an error with diag. */
+MUST_CHECK int data_plane_start(struct data_plane *plane, struct diag *diag);
 
 /* New limits for what comes from now on. */
 void data_plane_limit(struct data_plane *plane, const struct config_limits *limits);

@@ -87,7 +87,8 @@ MUST_CHECK int registry_put(
 
 /*
  * Take an instance's addresses and id out of the way of others, until it is put again: so that two
- * instances can change places. Its callers are unknown meanwhile.
+ * instances can change places. Its callers are unknown meanwhile: they are not taken for whoever has
+ * a shorter prefix around them, until nobody is detached any more.
  */
 void registry_detach(struct registry *registry, struct str name);
 

@@ -122,15 +122,26 @@ int listen_tcp(const struct listen_spec *spec, size_t n, int *ret_fds, struct di
 	return 0;
 }
 
-/* Whether a process answers on the socket. */
-static bool answers(const struct sockaddr_un *addr)
+/* 0 when the socket is a dead process's, -EADDRINUSE when it is not, or why nobody knows. */
+static int check_dead(const struct sockaddr_un *addr)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool yes = fd >= 0 && connect(fd, (const struct sockaddr *)addr, sizeof *addr) == 0;
-	if (fd >= 0) {
-		close(fd);
+	/* Does not wait where the queue is full: whoever has a queue is alive. */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		return -errno;
 	}
-	return yes;
+	int error = connect(fd, (const struct sockaddr *)addr, sizeof *addr) < 0 ? errno : 0;
+	close(fd);
+	switch (error) {
+	case ECONNREFUSED:
+		return 0;
+	case 0:
+	case EAGAIN:
+	case EPROTOTYPE: /* alive, and of another type */
+		return -EADDRINUSE;
+	default:
+		return -error; /* EACCES: another user's, dead or alive */
+	}
 }
 
 static int bind_unix(int fd, const struct sockaddr_un *addr, unsigned mode)
@@ -140,9 +151,7 @@ static int bind_unix(int fd, const struct sockaddr_un *addr, unsigned mode)
 		if (!S_ISSOCK(st.st_mode)) {
 			return -EEXIST;
 		}
-		if (answers(addr)) {
-			return -EADDRINUSE;
-		}
+		TRY(check_dead(addr));
 		if (unlink(addr->sun_path) < 0) {
 			return -errno;
 		}

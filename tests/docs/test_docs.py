@@ -105,7 +105,7 @@ def test_the_examples_do_what_the_guide_says(guide, tmp_path):
         text, code = results[number]
         wanted = int(expected.pop()[1:-1]) if expected and re.fullmatch(r"\[\d+\]", expected[-1]) else 0
         assert code == wanted, f"{command}\n{text}"
-        assert pattern_of(expected).match(text.lstrip("\n")), f"{command}\nprinted:\n{text}\n{output[-3000:]}"
+        assert pattern_of(expected).match(text.lstrip("\n").rstrip() + "\n"), f"{command}\nprinted:\n{text}\n{output[-3000:]}"
 
 
 def test_the_readme_shows_what_the_server_prints(tmp_path):

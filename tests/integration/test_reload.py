@@ -198,6 +198,29 @@ def test_a_file_of_a_role_is_read_again_when_it_changes(workshop):
     assert second["Token"] == "t" * 40 and second["Expiration"] == "2033-10-02T17:22:33Z"
 
 
+@pytest.mark.parametrize("text", [None, "{oops", "[]", '{"Version": 1}'], ids=repr)
+def test_a_role_whose_file_cannot_be_read_says_so_until_it_can(workshop, text):
+    """As the real service does it: a document that says what is wrong, with status 200."""
+    service = workshop.daemon({"instances": []}, start=False)
+    path = service.directory / "role.json"
+    if text is not None:
+        path.write_text(text)
+    role = {"name": "R-1", "credentials": {"file": "role.json"}}
+    service.write_config({"instances": [samples.plain(role=role)]})
+    service.start()
+    caller = service.client()
+    where = "/latest/meta-data/iam/security-credentials/R-1"
+    document = json.loads(caller.text(where))
+    assert document["Code"] == "AssumeRoleUnauthorizedAccess" and document["Message"]
+    assert "AccessKeyId" not in document
+    assert "role.json" in service.log() and "oops" not in service.log()
+    scratch = path.with_suffix(".new")
+    scratch.write_text('{"Version":1,"AccessKeyId":"A","SecretAccessKey":"s","SessionToken":"t"}')
+    scratch.rename(path)
+    wire.wait_until(lambda: json.loads(caller.text(where))["Code"] == "Success", "the key", 60)
+    assert json.loads(caller.text(where))["AccessKeyId"] == "A"
+
+
 # -- the file is the wish, the store the truth
 
 
