@@ -35,10 +35,16 @@ char *buf_room_slow(struct buf *buf, size_t more)
 	while (cap < need) {
 		cap *= 2;
 	}
-	char *p = realloc(buf->p, cap);
+	char *p = malloc(cap);
 	if (!p) {
 		buf->status_ = -ENOMEM;
 		return NULL;
+	}
+	/* Not realloc(3), which would leave a copy behind, and with it what the bytes tell. */
+	if (buf->p) {
+		memcpy(p, buf->p, buf->n);
+		explicit_bzero(buf->p, buf->cap_);
+		free(buf->p);
 	}
 	buf->p = p;
 	buf->cap_ = cap;

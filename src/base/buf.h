@@ -5,7 +5,8 @@
  * Threads: one owner at a time
  * Memory:  BUF_EMPTY owns heap memory once written to; buf_done() frees it. A buffer made with
  *          buf_fixed() writes to the caller's memory and never allocates.
- * Secrets: none; secrets live in struct secret
+ * Secrets: keys live in struct secret. A buffer that grows leaves no copy behind, so a caller who wipes
+ *          cap_ bytes before buf_done() has wiped all of it
  * Limits:  a fixed buffer holds its memory's size; E_LIMIT beyond
  * Spec:    none
  *

@@ -78,6 +78,41 @@ static json_t *on_settings(void *ctx)
 	return settings;
 }
 
+/* --- configuration ---------------------------------------------------------------------------- */
+
+struct reading {
+	const struct config_flags *flags;
+	struct config *config;
+	struct diag *diag;
+	int rc;
+};
+
+static void *read_on_thread(void *ctx)
+{
+	struct reading *reading = ctx;
+	reading->rc = config_new(reading->flags, &reading->config, reading->diag);
+	return NULL;
+}
+
+/*
+ * On a thread of its own, whose allocations come from a heap of their own. The specifications of very
+ * many instances take hundreds of megabytes for a moment; if the snapshots were made in the holes
+ * between them, none of that could be given back.
+ */
+static int read_config(
+	const struct config_flags *flags, struct config **ret_config, struct diag *diag)
+{
+	struct reading reading = {.flags = flags, .diag = diag};
+	pthread_t thread;
+	int rc = -pthread_create(&thread, NULL, read_on_thread, &reading);
+	if (rc < 0) {
+		return diag_set(diag, rc, "can't start a thread: %s", result_name(rc));
+	}
+	pthread_join(thread, NULL);
+	*ret_config = reading.config;
+	return reading.rc;
+}
+
 /* --- starting -------------------------------------------------------------------------------- */
 
 static void set_log_level(const struct config *config)
@@ -214,7 +249,7 @@ static void reload(struct daemon *daemon)
 {
 	struct diag diag = {{0}};
 	struct config *next = NULL;
-	int rc = config_new(daemon->flags, &next, &diag);
+	int rc = read_config(daemon->flags, &next, &diag);
 	if (rc == 0) {
 		rc = apply_files(daemon, next, &diag);
 	}
@@ -298,7 +333,7 @@ int daemon_run(const struct config_flags *flags)
 	struct diag diag = {{0}};
 	struct daemon daemon = {.flags = flags, .signal_fd = -1, .started_s = clock_wall_s()};
 	pthread_mutex_init(&daemon.config_lock, NULL);
-	int rc = config_new(flags, &daemon.first, &diag);
+	int rc = read_config(flags, &daemon.first, &diag);
 	if (rc == 0) {
 		daemon.config = daemon.first;
 		set_log_level(daemon.config);

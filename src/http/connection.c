@@ -61,6 +61,7 @@ struct conn *conn_take(struct conn_table *table, int fd, uint16_t owner)
 	conn->close = false;
 	conn->admitted = false;
 	conn->in_body = false;
+	conn->put_off = false;
 	atomic_store_explicit(&conn->owner, owner, memory_order_relaxed);
 	return conn;
 }

@@ -66,6 +66,7 @@ struct conn {
 	bool close;    /* after what waits to be sent */
 	bool admitted; /* the handler counts it */
 	bool in_body;  /* the head of a request is here, its body is not */
+	bool put_off;       /* the handler was asked before for the same request */
 };
 
 _Static_assert(sizeof(struct conn) <= 64, "a connection is one cache line");

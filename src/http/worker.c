@@ -174,11 +174,19 @@ static enum outcome send_reply(struct http_worker *worker, struct conn *conn, in
 	return OUTCOME_GONE;
 }
 
+static void wipe(struct buf *buf)
+{
+	if (buf->p) {
+		crypto_wipe(buf->p, buf->cap_);
+	}
+	buf_done(buf);
+}
+
 static struct http_resp new_reply(struct http_worker *worker, bool close_after)
 {
 	buf_reset(&worker->out);
 	if (worker->out.cap_ > OUT_KEPT_BYTES) {
-		buf_done(&worker->out);
+		wipe(&worker->out);
 	}
 	return (struct http_resp){.out = &worker->out, .close = close_after};
 }
@@ -230,7 +238,11 @@ static enum outcome park(struct http_worker *worker, struct conn *conn, int fd)
 {
 	conn_move(conn, CONN_PARKED);
 	worker->parked++;
-	set_timer(worker, fd, worker->limits.park_timeout_ms);
+	if (!conn->put_off) {
+		/* Once a request: others' wake-ups give it no more time. */
+		conn->put_off = true;
+		set_timer(worker, fd, worker->limits.park_timeout_ms);
+	}
 	return watch(worker, conn, fd, 0) ? OUTCOME_BUSY : OUTCOME_GONE;
 }
 
@@ -265,6 +277,7 @@ static enum outcome answer_one(
 		lower_hop_limit(conn, fd, resp.hop_limit);
 	}
 	conn->in_body = false;
+	conn->put_off = false;
 	*ret_used = head + body;
 	return send_reply(worker, conn, fd, &resp, !unread && head + body == bytes.n);
 }
@@ -564,6 +577,9 @@ static void drain_one(struct http_worker *worker, struct conn *conn, int fd)
 {
 	if (conn->state == CONN_IDLE || conn->state == CONN_READING) {
 		on_readable(worker, conn, fd);
+		if (!conn_is_owned(conn, worker->id)) {
+			return; /* ended: the slot may be another worker's already */
+		}
 	}
 	if (conn->state == CONN_IDLE ||
 		(conn->state == CONN_READING && !(conn->bytes && conn->bytes->in.n))) {
@@ -663,6 +679,7 @@ int http_worker_new(const struct http_worker_config *config, struct http_worker 
 	worker->table = config->table;
 	worker->handler = config->handler;
 	worker->limits = config->limits;
+	worker->loop = LOOP_EMPTY;
 	worker->now_ms = clock_mono_ms();
 	wheel_init(&worker->wheel, &config->table->slots[0].timer, sizeof(struct conn),
 		worker->now_ms);
@@ -691,12 +708,9 @@ void http_worker_free(struct http_worker *worker)
 		close(worker->listeners[i]);
 	}
 	loop_done(&worker->loop);
-	if (worker->out.p) {
-		crypto_wipe(worker->out.p, worker->out.cap_);
-	}
 	crypto_wipe(worker->in, sizeof worker->in);
-	buf_done(&worker->out);
-	buf_done(&worker->body);
+	wipe(&worker->out);
+	wipe(&worker->body);
 	pthread_mutex_destroy(&worker->limits_lock);
 	free(worker->listeners);
 	free(worker);

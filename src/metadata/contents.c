@@ -453,13 +453,16 @@ static void add_codes(struct buf *out, const json_t *codes)
 static void put_identity_document(struct builder *builder, const struct instance *instance,
 	const struct contents_facts *facts, const json_t *spec, struct buf *scratch)
 {
-	char memory[512];
-	struct buf codes = buf_fixed(memory, sizeof memory);
+	CLEANUP(buf_done) struct buf codes = BUF_EMPTY;
 	const json_t *given = json_object_get(spec, "productCodes");
 	if (json_array_size(given)) {
 		add_codes(&codes, given);
 	} else {
 		buf_add(&codes, STR("null"));
+	}
+	if (buf_status(&codes) < 0) {
+		builder->status = buf_status(&codes);
+		return;
 	}
 	struct document d = document_begin(scratch, 2);
 	document_text(&d, "accountId", facts->account_id);

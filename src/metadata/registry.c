@@ -794,7 +794,7 @@ void registry_turn(struct registry *registry, unsigned worker)
 {
 	uint64_t epoch = atomic_load_explicit(&registry->epoch, memory_order_acquire);
 	/* Seen by the writer before anything is read from here: it must not free what we find. */
-	atomic_exchange_explicit(&registry->readers[worker].seen, epoch, memory_order_seq_cst);
+	atomic_store_explicit(&registry->readers[worker].seen, epoch, memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);
 }
 

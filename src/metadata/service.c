@@ -2,7 +2,8 @@
 
 #include "metadata/role.h"
 
-#define NS_PER_S INT64_C(1000000000)
+#define NS_PER_S       INT64_C(1000000000)
+#define CLOCK_SLACK_NS NS_PER_S
 
 /* --- replies --------------------------------------------------------------------------------- */
 
@@ -46,8 +47,11 @@ static bool throttled(const struct service_worker *worker, struct entry *entry, 
 	int64_t full_ns = atomic_load_explicit(&entry->throttle_ns, memory_order_relaxed);
 	for (;;) {
 		int64_t from_ns = full_ns;
-		/* Full by now; or the clock was set back, and the number means nothing. */
-		if (from_ns < now_ns || from_ns > now_ns + room_ns) {
+		/*
+		 * Full by now; or the clock was set back, and the number means nothing. A little ahead
+		 * is no such thing: another worker looked at the clock a moment later.
+		 */
+		if (from_ns < now_ns || from_ns > now_ns + room_ns + CLOCK_SLACK_NS) {
 			from_ns = now_ns;
 		}
 		if (from_ns + cost_ns > now_ns + room_ns) {
@@ -57,6 +61,16 @@ static bool throttled(const struct service_worker *worker, struct entry *entry, 
 			    from_ns + cost_ns, memory_order_relaxed, memory_order_relaxed)) {
 			return false;
 		}
+	}
+}
+
+/* A request that will be asked again has not been answered. */
+static void unthrottle(const struct service_worker *worker, struct entry *entry)
+{
+	uint64_t limit = atomic_load_explicit(&worker->throttle, memory_order_relaxed);
+	if (limit >> 32) {
+		atomic_fetch_sub_explicit(
+			&entry->throttle_ns, NS_PER_S / (int64_t)(limit >> 32), memory_order_relaxed);
 	}
 }
 
@@ -330,7 +344,11 @@ int service_answer(const struct service *service, struct service_worker *worker,
 		atomic_store_explicit(&worker->unknown, unknown + 1, memory_order_relaxed);
 		reply = page(404);
 	} else {
-		TRY(answer_known(service, worker, entry, instance, request, &reply));
+		int rc = answer_known(service, worker, entry, instance, request, &reply);
+		if (rc < 0) {
+			unthrottle(worker, entry);
+			return rc;
+		}
 	}
 	reply.head = request->method == SERVICE_HEAD;
 	count(worker, entry, request, &reply);

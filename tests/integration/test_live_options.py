@@ -211,7 +211,7 @@ def test_guests_are_served_while_options_change(service):
     for thread in threads:
         thread.start()
     try:
-        for turn in range(20):
+        for turn in range(10):
             value = "required" if turn % 2 else "optional"
             service.cli("options", "web-1", "--http-tokens", value).ok()
     finally:

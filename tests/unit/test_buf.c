@@ -46,6 +46,27 @@ static void test_grows(void **state)
 	free(copy);
 }
 
+/* Neither of what is there nor of what was there before. */
+static void test_growing_leaves_no_copy(void **state)
+{
+	(void)state;
+	struct buf buf = BUF_EMPTY;
+	buf_add(&buf, STR("0123456789-old"));
+	buf_reset(&buf);
+	buf_add(&buf, STR("new-"));
+	(void)alloc_watch(STR("56789-old"));
+	for (size_t i = 0; i < MANY; i++) {
+		buf_add_char(&buf, 'x');
+	}
+	assert_int_equal(alloc_watch(STR("new-")), 0);
+	for (size_t i = 0; i < 10 * MANY; i++) {
+		buf_add_char(&buf, 'x');
+	}
+	assert_int_equal(alloc_watch(STR_EMPTY), 0);
+	assert_memory_equal(buf.p, "new-x", 5);
+	buf_done(&buf);
+}
+
 static void test_u64(void **state)
 {
 	(void)state;
@@ -215,6 +236,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_starts_empty),
 		cmocka_unit_test(test_grows),
+		cmocka_unit_test(test_growing_leaves_no_copy),
 		cmocka_unit_test(test_u64),
 		cmocka_unit_test(test_formats),
 		cmocka_unit_test(test_fixed),

@@ -128,7 +128,7 @@ static void test_slot_is_cleared(void **state)
 	conn_move(conn, CONN_READING);
 	memset(&conn->peer, 0xa5, sizeof conn->peer);
 	conn->peer.cookie = &cookie;
-	conn->watched = conn->close = conn->admitted = conn->in_body = true;
+	conn->watched = conn->close = conn->admitted = conn->in_body = conn->put_off = true;
 	assert_non_null(conn_bytes(conn));
 	conn_release(conn);
 	assert_null(conn->bytes);
@@ -141,7 +141,8 @@ static void test_slot_is_cleared(void **state)
 	assert_int_equal(conn->peer.listener, 0);
 	assert_int_equal(conn->peer.hop_limit, 0);
 	assert_false(conn->peer.ipv6);
-	assert_false(conn->watched || conn->close || conn->admitted || conn->in_body);
+	assert_false(conn->watched || conn->close || conn->admitted || conn->in_body ||
+		conn->put_off);
 	assert_null(conn->bytes);
 	assert_int_equal(conn->timer.slot_, WHEEL_SLOTS);
 	conn_move(conn, CONN_READING);

@@ -524,6 +524,30 @@ static void more_than_ten_keys(void **state)
 	tree_free(tree);
 }
 
+static void many_product_codes(void **state)
+{
+	(void)state;
+	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
+	enum { MANY = 50 };
+	buf_add(&text, STR("{'name': 'plain', 'productCodes': ["));
+	for (int i = 0; i < MANY; i++) {
+		buf_add_f(&text, "%s'a-code-that-is-rather-long-%d'", i ? ", " : "", i);
+	}
+	buf_add(&text, STR("]}"));
+	char *spec = buf_take(&text);
+	struct tree *tree = help_tree(spec);
+	struct str document = at(tree, "dynamic/instance-identity/document");
+	json_t *json = json_loadb(document.p, document.n, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(json);
+	const json_t *codes = json_object_get(json, "marketplaceProductCodes");
+	assert_int_equal(json_array_size(codes), MANY);
+	assert_string_equal(
+		json_string_value(json_array_get(codes, MANY - 1)), "a-code-that-is-rather-long-49");
+	json_decref(json);
+	tree_free(tree);
+	free(spec);
+}
+
 /* --- hostile values ---------------------------------------------------------------------------- */
 
 /* What stands in a document is escaped, so that it stays one. */
@@ -713,6 +737,7 @@ int main(void)
 		cmocka_unit_test(location),
 		cmocka_unit_test(tags_only_when_enabled),
 		cmocka_unit_test(more_than_ten_keys),
+		cmocka_unit_test(many_product_codes),
 		cmocka_unit_test(documents_stay_documents),
 		cmocka_unit_test(override_by_path),
 		cmocka_unit_test(refused),
