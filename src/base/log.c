@@ -95,7 +95,7 @@ bool log_limit_pass(struct log_limit *limit, int64_t now_s, uint32_t *ret_held)
 {
 	int64_t next = atomic_load_explicit(&limit->next_s_, memory_order_relaxed);
 	/* Much further away than a period: the clock was set back. (Threads differ by a second.) */
-	bool early = now_s < next && next - now_s <= 2 * LOG_LIMIT_S;
+	bool early = now_s < next && next - now_s <= INT64_C(2) * LOG_LIMIT_S;
 	if (early || !atomic_compare_exchange_strong_explicit(&limit->next_s_, &next,
 			     now_s + LOG_LIMIT_S, memory_order_relaxed, memory_order_relaxed)) {
 		atomic_fetch_add_explicit(&limit->held_, 1, memory_order_relaxed);

@@ -33,7 +33,7 @@ const char *result_name(int rc)
 	return text ? text : "unknown error";
 }
 
-int diag_set(struct diag *diag, int rc, const char *format, ...)
+void diag_write(struct diag *diag, const char *format, ...)
 {
 	if (diag) {
 		va_list ap;
@@ -41,10 +41,9 @@ int diag_set(struct diag *diag, int rc, const char *format, ...)
 		(void)vsnprintf(diag->text, sizeof diag->text, format, ap); /* cut is fine */
 		va_end(ap);
 	}
-	return rc;
 }
 
-int diag_prefix(struct diag *diag, int rc, const char *format, ...)
+void diag_write_before(struct diag *diag, const char *format, ...)
 {
 	if (diag) {
 		char old[DIAG_TEXT_BYTES];
@@ -65,5 +64,4 @@ int diag_prefix(struct diag *diag, int rc, const char *format, ...)
 		}
 		diag->text[sizeof diag->text - 1] = '\0';
 	}
-	return rc;
 }

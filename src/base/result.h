@@ -60,10 +60,17 @@ struct diag {
 	char text[DIAG_TEXT_BYTES];
 };
 
-/* Set the text, cut at the limit; returns rc, so that a caller can write `return diag_set(…)`. */
-int diag_set(struct diag *diag, int rc, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Set the text, cut at the limit. */
+void diag_write(struct diag *diag, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Put "WHERE: " before the text that is there; returns rc. */
-int diag_prefix(struct diag *diag, int rc, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Put "WHERE: " before the text that is there. */
+void diag_write_before(struct diag *diag, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/*
+ * The same, with the value rc, so that a caller can write `return diag_set(diag, E_RANGE, …)`. Macros,
+ * so that whoever reads the caller, analysers too, sees which error it is.
+ */
+#define diag_set(diag, rc, ...)    (diag_write((diag), __VA_ARGS__), (rc))
+#define diag_prefix(diag, rc, ...) (diag_write_before((diag), __VA_ARGS__), (rc))
 
 #endif

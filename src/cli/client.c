@@ -222,9 +222,9 @@ static int read_refusal(const struct reply *reply, struct diag *diag)
 	json_t *error = json_loadb(reply->body.p ? reply->body.p : "", reply->body.n, 0, NULL);
 	const char *message = json_string_value(json_object_get(error, "message"));
 	if (message && *message) {
-		(void)diag_set(diag, E_DENIED, "%s", message); /* returned below */
+		diag_write(diag, "%s", message);
 	} else {
-		(void)diag_set(diag, E_DENIED, "the daemon answered %d %s", reply->status,
+		diag_write(diag, "the daemon answered %d %s", reply->status,
 			reply->reason); /* returned below */
 	}
 	json_decref(error);

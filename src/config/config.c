@@ -639,6 +639,6 @@ size_t config_restart_needed(
 		json_decref(new);
 	}
 	names[out.n] = '\0';
-	(void)diag_set(diag, 0, "%s", names);
+	diag_write(diag, "%s", names);
 	return n;
 }

@@ -1,5 +1,6 @@
 #include "config/node.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,40 +79,36 @@ static void make_printable(struct diag *diag)
 	}
 }
 
-static int fail_at(const char *file, uint32_t line, uint32_t column, struct diag *diag, int rc,
-	const char *format, va_list ap) PRINTF_LIKE(6, 0);
+static void say_at(const char *file, uint32_t line, uint32_t column, struct diag *diag,
+	const char *format, va_list ap) PRINTF_LIKE(5, 0);
 
-static int fail_at(const char *file, uint32_t line, uint32_t column, struct diag *diag, int rc,
+static void say_at(const char *file, uint32_t line, uint32_t column, struct diag *diag,
 	const char *format, va_list ap)
 {
 	if (diag) {
 		char what[DIAG_TEXT_BYTES];
 		(void)vsnprintf(what, sizeof what, format, ap); /* cut is fine */
-		diag_set(diag, rc, "%s%s%u:%u: %s", file ? file : "", file ? ":" : "", line, column,
-			what);
+		diag_write(diag, "%s%s%u:%u: %s", file ? file : "", file ? ":" : "", line, column, what);
 		make_printable(diag);
 	}
-	return rc;
 }
 
-int node_fail(const struct node *node, const char *file, struct diag *diag, int rc,
-	const char *format, ...)
+void node_say(
+	const struct node *node, const char *file, struct diag *diag, const char *format, ...)
 {
 	va_list ap;
 	va_start(ap, format);
-	(void)fail_at(file, node->line, node->column, diag, rc, format, ap);
+	say_at(file, node->line, node->column, diag, format, ap);
 	va_end(ap);
-	return rc;
 }
 
-int node_fail_key(const struct node *node, const char *file, struct diag *diag, int rc,
-	const char *format, ...)
+void node_say_key(
+	const struct node *node, const char *file, struct diag *diag, const char *format, ...)
 {
 	va_list ap;
 	va_start(ap, format);
-	(void)fail_at(file, node->key_line, node->key_column, diag, rc, format, ap);
+	say_at(file, node->key_line, node->key_column, diag, format, ap);
 	va_end(ap);
-	return rc;
 }
 
 int node_fail_unknown(
@@ -378,6 +375,7 @@ static int on_open(struct builder *b, const yaml_event_t *event)
 
 static int on_close(struct builder *b)
 {
+	assert(b->depth > 0 && b->stack[b->depth - 1].node); /* libyaml ends only what has begun */
 	const struct frame *top = &b->stack[--b->depth];
 	if (top->node->kind == NODE_MAP) {
 		TRY(refuse_duplicates(b, top));
@@ -417,7 +415,7 @@ static int on_event(struct builder *b, const yaml_event_t *event)
 static struct node place_of_byte(struct str text, size_t offset)
 {
 	struct node at = {.line = 1, .column = 1};
-	for (size_t i = 0; i < offset && i < text.n; i++) {
+	for (size_t i = 0; text.p && i < offset && i < text.n; i++) {
 		if (text.p[i] == '\n') {
 			at.line++;
 			at.column = 1;

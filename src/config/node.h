@@ -69,12 +69,18 @@ struct str node_excerpt(struct str text);
 
 /*
  * "FILE:LINE:COLUMN: …" into diag, on one line and as whole UTF-8 characters whatever the arguments
- * hold; returns rc. node_fail_key() says where the key of the member stands.
+ * hold. node_say_key() says where the key of the member stands.
  */
-int node_fail(const struct node *node, const char *file, struct diag *diag, int rc,
-	const char *format, ...) PRINTF_LIKE(5, 6);
-int node_fail_key(const struct node *node, const char *file, struct diag *diag, int rc,
-	const char *format, ...) PRINTF_LIKE(5, 6);
+void node_say(const struct node *node, const char *file, struct diag *diag, const char *format,
+	...) PRINTF_LIKE(4, 5);
+void node_say_key(const struct node *node, const char *file, struct diag *diag,
+	const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* The same, with the value rc; macros as diag_set() is. */
+#define node_fail(node, file, diag, rc, ...)                                                       \
+	(node_say((node), (file), (diag), __VA_ARGS__), (rc))
+#define node_fail_key(node, file, diag, rc, ...)                                                   \
+	(node_say_key((node), (file), (diag), __VA_ARGS__), (rc))
 
 /* E_SYNTAX for a member whose key is not known, and which is near. */
 int node_fail_unknown(

@@ -46,6 +46,12 @@ static int only(struct call *call, const char *const *members)
 	return 0;
 }
 
+static int only_nothing(struct call *call)
+{
+	static const char *const members[] = {NULL};
+	return only(call, members);
+}
+
 static int reply_set(struct call *call, const char *member, json_t *value)
 {
 	return json_object_set_new(call->reply, member, value) < 0 ? -ENOMEM : 0;
@@ -108,6 +114,9 @@ static int on_put_instances(struct call *call)
 	TRY(need_text(call, "text", &text));
 	if (json_object_get(call->request, "file")) {
 		TRY(need_text(call, "file", &file));
+		if (!str_starts(file, STR("/"))) {
+			return diag_set(&call->diag, E_SYNTAX, "file: expected an absolute path");
+		}
 	}
 	TRY(spec_from_text(text, file.p, &specs, &call->diag));
 	int rc = registrar_put(call->operations->registrar, specs, &call->diag);
@@ -151,12 +160,14 @@ static int on_update_options(struct call *call)
 
 static int on_get_certificate(struct call *call)
 {
+	TRY(only_nothing(call));
 	struct str pem = call->operations->certificate;
 	return reply_set(call, "certificate", json_stringn(pem.p, pem.n));
 }
 
 static int on_get_configuration(struct call *call)
 {
+	TRY(only_nothing(call));
 	json_t *settings = call->operations->settings(call->operations->ctx);
 	if (!settings) {
 		return -ENOMEM;
@@ -193,16 +204,32 @@ static const struct failure {
 	{E_LIMIT, 400, "InvalidInputException"},
 	{-ENOENT, 400, "InvalidInputException"},
 	{-EACCES, 400, "InvalidInputException"},
+	{-ENOTDIR, 400, "InvalidInputException"},
+	{-ENAMETOOLONG, 400, "InvalidInputException"},
+	{-ELOOP, 400, "InvalidInputException"},
 	{E_EXISTS, 400, "OperationFailureException"},
 	{E_NOTFOUND, 400, "NotFoundException"},
 };
 
+/* A message may have been cut in the middle of a character: then it is cut before it. */
+static json_t *message_json(const char *message)
+{
+	size_t n = strlen(message);
+	for (size_t cut = 0; cut < 4 && cut <= n; cut++) {
+		json_t *text = json_stringn(message, n - cut);
+		if (text) {
+			return text;
+		}
+	}
+	return json_string("what was wrong can't be told: it is not UTF-8");
+}
+
 static unsigned add_failure(struct buf *out, unsigned status, const char *code, const char *message)
 {
-	json_t *reply =
-		json_pack("{s:s, s:s, s:s+}", "__type", code, "code", code, "message", message, "");
+	json_t *reply = json_pack("{s:s, s:s, s:o}", "__type", code, "code", code, "message",
+		message_json(message));
 	char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
-	/* A message that is not UTF-8 can't be quoted; what happened is said all the same. */
+	/* Without memory what happened is said all the same. */
 	buf_add(out, text ? str_of(text) : STR("{\"__type\":\"ServiceException\"}"));
 	free(text);
 	json_decref(reply);

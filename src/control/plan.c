@@ -5,10 +5,13 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "config/check.h"
 #include "metadata/role.h"
+#include "metadata/tree.h"
 #include "platform/file.h"
 
 #define ROLE_FILE_BYTES ((size_t)65536)
+#define LONG_SPEC_BYTES ((size_t)16384)
 
 static void change_done(struct change *change)
 {
@@ -106,6 +109,39 @@ int plan_role(const json_t *spec, struct role_credentials **ret_role)
 
 /* --- planning -------------------------------------------------------------------------------- */
 
+/* Tags that are to be shown must be names that a path can have. */
+static int check_tags(const struct instance *instance, const json_t *spec, struct diag *diag)
+{
+	const char *key;
+	json_t *value;
+	if (!instance->options.tags) {
+		return 0;
+	}
+	json_object_foreach (json_object_get(spec, "tags"), key, value) {
+		if (!check_shown_tag(str_of(key))) {
+			return diag_set(diag, E_RANGE,
+				"instanceMetadataTags: the tag '%s' can't be shown in metadata",
+				key);
+		}
+	}
+	return 0;
+}
+
+/*
+ * Its tree is built when it is first asked. One that can't be is refused here: only overrides, or
+ * very long texts, go beyond the tree's limits.
+ */
+static int check_tree(const struct instance *instance, const json_t *spec, struct diag *diag)
+{
+	struct tree *tree = NULL;
+	if (!json_object_get(spec, "metadata") && instance->spec.n < LONG_SPEC_BYTES) {
+		return 0;
+	}
+	TRY(tree_compile(instance, &tree, diag));
+	tree_free(tree);
+	return 0;
+}
+
 int plan_put(struct plan *plan, const json_t *spec, struct str file_spec,
 	const struct instance_record *record, const struct site *site, struct diag *diag)
 {
@@ -116,6 +152,8 @@ int plan_put(struct plan *plan, const json_t *spec, struct str file_spec,
 	}
 	change->record = *record;
 	TRY(instance_new(spec, record, site, role, &change->instance, diag));
+	TRY(check_tags(change->instance, spec, diag));
+	TRY(check_tree(change->instance, spec, diag));
 	change->name = str_dup(change->instance->name);
 	change->spec = str_dup(change->instance->spec);
 	change->file_spec = file_spec.p ? str_dup(file_spec) : NULL;
@@ -184,7 +222,7 @@ static int check_all(const struct plan *plan, const struct registry *registry, s
 	}
 out:
 	if (rc == -ENOMEM) {
-		(void)diag_set(diag, rc, "out of memory");
+		diag_write(diag, "out of memory");
 	}
 	json_decref(changed);
 	free(all.v);
@@ -237,9 +275,29 @@ static int store_all(const struct plan *plan, struct store *store, struct diag *
 	return store->ops->commit(store, diag);
 }
 
+static int put(struct change *change, struct registry *registry, struct diag *diag)
+{
+	struct instance *instance = change->instance;
+	change->instance = NULL;
+	return instance ? registry_put(registry, instance, diag) : 0;
+}
+
+/* Those whose place is free, or becomes free as others are put. */
+static int put_where_free(struct plan *plan, struct registry *registry, struct diag *diag)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		struct change *change = &plan->v[i];
+		if (change->instance && registry_can_put(registry, change->instance, NULL) == 0) {
+			TRY(put(change, registry, diag));
+		}
+	}
+	return 0;
+}
+
 /*
- * Instances may change places: those that go, and those that stand elsewhere afterwards, make room
- * first. After the check only a lack of memory can stop this.
+ * Instances may change places. Those that go make room first; the callers of those that stand in
+ * each other's way are unknown until all of them are put. After the check only a lack of memory can
+ * stop this.
  */
 static int publish(struct plan *plan, struct registry *registry, struct diag *diag)
 {
@@ -247,18 +305,47 @@ static int publish(struct plan *plan, struct registry *registry, struct diag *di
 		if (!plan->v[i].spec) {
 			(void)!registry_remove(
 				registry, str_of(plan->v[i].name)); /* gone is gone */
-		} else if (plan->n > 1 &&
-			   registry_can_put(registry, plan->v[i].instance, NULL) < 0) {
-			for (size_t k = 0; k < plan->n; k++) {
-				registry_detach(registry, str_of(plan->v[k].name));
-			}
+		}
+	}
+	/* Twice, for those that stood in the way of one before them; what is left is detached. */
+	TRY(put_where_free(plan, registry, diag));
+	TRY(put_where_free(plan, registry, diag));
+	for (size_t i = 0; i < plan->n; i++) {
+		if (plan->v[i].instance) {
+			registry_detach(registry, str_of(plan->v[i].name));
 		}
 	}
 	for (size_t i = 0; i < plan->n; i++) {
-		struct instance *instance = plan->v[i].instance;
-		plan->v[i].instance = NULL;
-		if (instance) {
-			TRY(registry_put(registry, instance, diag));
+		TRY(put(&plan->v[i], registry, diag));
+	}
+	return 0;
+}
+
+/* A role's file that can't be read now leaves the credentials that were read last in force. */
+static int keep_role(const struct registry *registry, struct instance *instance)
+{
+	const struct entry *entry = registry_find(registry, instance->name);
+	const struct role_credentials *old = entry ? entry_instance(entry)->role : NULL;
+	const struct role_credentials *new = instance->role;
+	if (!old || old->failed || !new || !new->failed || !str_eq(old->file, new->file)) {
+		return 0;
+	}
+	struct role_credentials keep = *old;
+	keep.stamp = new->stamp;
+	struct role_credentials *copy = role_clone(&keep);
+	if (!copy) {
+		return -ENOMEM;
+	}
+	role_free(instance->role);
+	instance->role = copy;
+	return 0;
+}
+
+static int keep_roles(const struct plan *plan, const struct registry *registry, struct diag *diag)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		if (plan->v[i].instance && keep_role(registry, plan->v[i].instance) < 0) {
+			return diag_set(diag, -ENOMEM, "out of memory");
 		}
 	}
 	return 0;
@@ -279,6 +366,7 @@ int plan_commit(
 	/* In the store's own order, which keeps its file in order too. */
 	qsort(plan->v, plan->n, sizeof *plan->v, by_name);
 	TRY(check(plan, registry, diag));
+	TRY(keep_roles(plan, registry, diag));
 	TRY(store_all(plan, store, diag));
 	return publish(plan, registry, diag);
 }

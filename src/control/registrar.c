@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "config/check.h"
 #include "config/spec.h"
 #include "control/plan.h"
 #include "control/view.h"
@@ -280,7 +279,7 @@ int registrar_apply_files(
 	struct registrar *registrar, const json_t *specs, size_t *ret_changed, struct diag *diag)
 {
 	struct applying apply = {.registrar = registrar, .now_s = registrar->now_s(), .diag = diag};
-	(void)diag_set(diag, 0, "out of memory"); /* until somebody knows better */
+	diag_write(diag, "out of memory"); /* until somebody knows better */
 	TRY(by_name(specs, &apply.wished));
 	pthread_mutex_lock(&registrar->lock);
 	int rc = registrar->store->ops->instance_each(registrar->store, apply_row, &apply, diag);
@@ -401,29 +400,11 @@ int registrar_revoke(struct registrar *registrar, struct str name, struct diag *
 	return change_row(registrar, name, raise_epoch, NULL, diag);
 }
 
-/* Tags that are to be shown must be names that a path can have. */
-static int check_tags(const json_t *spec, struct diag *diag)
-{
-	const char *key;
-	json_t *value;
-	json_object_foreach (json_object_get(spec, "tags"), key, value) {
-		if (!check_shown_tag(str_of(key))) {
-			return diag_set(diag, E_RANGE,
-				"instanceMetadataTags: the tag '%s' can't be shown in metadata",
-				key);
-		}
-	}
-	return 0;
-}
-
 static int set_options(struct row *row, const json_t *changes, struct diag *diag)
 {
 	struct metadata_options probe = options_default;
 	json_t *options = json_object_get(row->spec, "metadataOptions");
 	TRY(options_apply(&probe, changes, diag));
-	if (probe.tags) {
-		TRY(check_tags(row->spec, diag));
-	}
 	if (!options) {
 		options = json_object();
 		if (json_object_set_new(row->spec, "metadataOptions", options) < 0) {

@@ -202,8 +202,9 @@ static int block_signals(struct daemon *daemon, struct diag *diag)
 	sigaddset(&set, SIGHUP);
 	/* Before any thread is started, so that all of them inherit it. */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a limit on file size is an error of the store, and no end */
+	/* Both exist, so neither call can fail. A limit on file size is an error of the store, no end. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	daemon->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return daemon->signal_fd < 0
 		       ? diag_set(diag, -errno, "can't watch signals: %s", result_name(-errno))

@@ -239,7 +239,7 @@ static void on_answer(
 		.ipv6 = peer->ipv6,
 		.now_ns = clock_wall_ns()};
 	struct service_reply reply;
-	struct entry *entry = peer->cookie;
+	struct entry *entry;
 	if (!read_fields(req, &request)) {
 		refuse(worker, peer, 400, req->method == HTTP1_HEAD, resp);
 		return;
@@ -319,7 +319,7 @@ static void *run(void *ctx)
 
 static void worker_stop(struct data_worker *worker)
 {
-	if (worker->started) {
+	if (worker && worker->started) {
 		http_worker_stop(worker->http);
 		pthread_join(worker->thread, NULL);
 		worker->started = false;

@@ -63,7 +63,7 @@ int keys_load(struct keys *keys, struct store *store, int64_t now_s, struct diag
 {
 	CLEANUP(secret_done) struct secret key = {0};
 	*keys = (struct keys){0};
-	(void)diag_set(diag, 0, "the keys could not be made"); /* until somebody knows better */
+	diag_write(diag, "the keys could not be made"); /* until somebody knows better */
 	TRY(make_missing(store, now_s, diag));
 	TRY(store->ops->secret_get(store, STR(TOKEN_SECRET), &keys->token_secret, diag));
 	TRY(store->ops->secret_get(store, STR(SIGNING_KEY), &key, diag));

@@ -27,6 +27,7 @@
 
 #include "base/buf.h"
 #include "base/ipaddr.h"
+#include "http/http1.h"
 #include "platform/wheel.h"
 
 enum conn_state {
@@ -51,9 +52,10 @@ struct http_peer {
 
 /* Bytes that wait. Heap; only while there are some. */
 struct conn_bytes {
-	struct buf in;     /* received, not yet handled */
-	struct buf out;    /* not yet sent */
-	size_t sent_bytes; /* of out */
+	struct buf in;              /* received, not yet handled */
+	struct http1_chunks chunks; /* of the first request's body, while conn->in_body */
+	struct buf out;             /* not yet sent */
+	size_t sent_bytes;          /* of out */
 };
 
 struct conn {

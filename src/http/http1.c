@@ -351,8 +351,8 @@ static int hex_value(char c)
 /* Bytes of extensions and of trailer fields that are skipped in one body. */
 #define CHUNK_EXTRA_MAX 1024
 
-/* SIZE [;EXTENSION] CRLF. *extra_left: what may still be skipped. Returns 0, E_AGAIN or 400. */
-static int chunk_size(struct str bytes, size_t *extra_left, size_t *ret_size, size_t *ret_used)
+/* SIZE [;EXTENSION] CRLF. *extra: bytes skipped so far, added to. Returns 0, E_AGAIN or 400. */
+static int chunk_size(struct str bytes, size_t *extra, size_t *ret_size, size_t *ret_used)
 {
 	size_t i = 0, size = 0;
 	while (i < bytes.n && hex_value(bytes.p[i]) >= 0) {
@@ -370,8 +370,8 @@ static int chunk_size(struct str bytes, size_t *extra_left, size_t *ret_size, si
 	}
 	const char *end = bytes.p + bytes.n;
 	const char *p = skip(bytes.p + i, end, IS_VALUE);
-	size_t extra = (size_t)(p - bytes.p) - i;
-	if (extra > *extra_left) {
+	size_t more = (size_t)(p - bytes.p) - i;
+	if (more > CHUNK_EXTRA_MAX - *extra) {
 		return 400;
 	}
 	if (p == end || (*p == '\r' && p + 1 == end)) {
@@ -380,7 +380,7 @@ static int chunk_size(struct str bytes, size_t *extra_left, size_t *ret_size, si
 	if (*p != '\r' || p[1] != '\n') {
 		return 400;
 	}
-	*extra_left -= extra;
+	*extra += more;
 	*ret_size = size;
 	*ret_used = (size_t)(p + 2 - bytes.p);
 	return 0;
@@ -416,20 +416,35 @@ static int skip_trailer(struct str bytes, size_t at, size_t extra_left, size_t *
 	}
 }
 
-int http1_unchunk(struct str bytes, size_t max, struct buf *out, size_t *ret_used)
+/* The content of chunks that are known to be whole. */
+static void add_content(struct str bytes, size_t end, struct buf *out)
 {
-	size_t at = 0, total = 0, extra_left = CHUNK_EXTRA_MAX;
+	size_t at = 0, extra = 0, size, used;
+	while (at < end && chunk_size(str_from(bytes, at), &extra, &size, &used) == 0) {
+		buf_add(out, (struct str){bytes.p + at + used, size});
+		at += used + size + 2;
+	}
+}
+
+int http1_unchunk(struct str bytes, size_t max, struct http1_chunks *so_far, struct buf *out,
+	size_t *ret_used)
+{
 	for (;;) {
-		size_t size, used;
-		int rc = chunk_size(str_from(bytes, at), &extra_left, &size, &used);
+		size_t size, used, extra = so_far->extra_;
+		int rc = chunk_size(str_from(bytes, so_far->at_), &extra, &size, &used);
 		if (rc != 0) {
 			return rc;
 		}
-		at += used;
+		size_t at = so_far->at_ + used;
 		if (size == 0) {
-			return skip_trailer(bytes, at, extra_left, ret_used);
+			rc = skip_trailer(bytes, at, CHUNK_EXTRA_MAX - extra, ret_used);
+			if (rc == 0) {
+				add_content(bytes, so_far->at_, out);
+			}
+			return rc;
 		}
-		if (size > max - total) {
+		/* The cap may be another one than before. */
+		if (so_far->content_ > max || size > max - so_far->content_) {
 			return 413;
 		}
 		if (bytes.n - at < size + 2) {
@@ -438,9 +453,9 @@ int http1_unchunk(struct str bytes, size_t max, struct buf *out, size_t *ret_use
 		if (bytes.p[at + size] != '\r' || bytes.p[at + size + 1] != '\n') {
 			return 400;
 		}
-		buf_add(out, (struct str){bytes.p + at, size});
-		total += size;
-		at += size + 2;
+		so_far->at_ = at + size + 2;
+		so_far->content_ += size;
+		so_far->extra_ = extra;
 	}
 }
 

@@ -59,16 +59,26 @@ struct http1_req {
 MUST_CHECK int http1_parse(struct str bytes, const struct http1_limits *limits,
 	struct http1_req *req, size_t *ret_head_bytes);
 
+/* How far a chunked body has been looked at; zeroed before its first byte. */
+struct http1_chunks {
+	size_t at_;      /* up to here chunks are whole */
+	size_t content_; /* bytes in them */
+	size_t extra_;   /* bytes of extensions */
+};
+
 /*
- * Take a chunked body apart.
+ * Take a chunked body apart, once it is whole.
  *
- * out             the content is appended; its failure is kept there
+ * so_far          where to go on, with the same bytes and more: otherwise a body in many small parts
+ *                 would be read from its start with each of them
  * max             more content than this is 413
+ * out             the content is appended; its failure is kept there
  * ret_used        bytes of the chunked form
  *
  * Returns 0, E_AGAIN, 400 or 413.
  */
-MUST_CHECK int http1_unchunk(struct str bytes, size_t max, struct buf *out, size_t *ret_used);
+MUST_CHECK int http1_unchunk(struct str bytes, size_t max, struct http1_chunks *so_far,
+	struct buf *out, size_t *ret_used);
 
 /* The value of the first field of that name (any case); p is NULL when there is none. */
 struct str http1_field(const struct http1_req *req, struct str name);

@@ -205,15 +205,17 @@ static enum outcome refuse(struct http_worker *worker, struct conn *conn, int fd
  * answer an expectation with the final status; where no body is accepted that is what we do, and
  * close, since a body may follow or not (*ret_close).
  */
-static int gather_body(struct http_worker *worker, struct str rest, struct http1_req *req,
-	size_t *ret_used, bool *ret_close)
+static int gather_body(struct http_worker *worker, struct conn *conn, struct str rest,
+	struct http1_req *req, size_t *ret_used, bool *ret_close)
 {
 	size_t max = worker->limits.parse.body_bytes;
 	int rc = 0;
 	*ret_used = 0;
 	if (req->chunked) {
+		struct http1_chunks none = {0};
+		struct http1_chunks *so_far = conn->in_body ? &conn->bytes->chunks : &none;
 		buf_reset(&worker->body);
-		rc = http1_unchunk(rest, max, &worker->body, ret_used);
+		rc = http1_unchunk(rest, max, so_far, &worker->body, ret_used);
 		if (rc == 0) {
 			req->body = buf_str(&worker->body);
 			rc = buf_status(&worker->body) < 0 ? 503 : 0;
@@ -251,12 +253,12 @@ static enum outcome answer_one(
 	struct http_worker *worker, struct conn *conn, int fd, struct str bytes, size_t *ret_used)
 {
 	struct http1_req req;
-	size_t head, body;
+	size_t head = 0, body = 0;
 	bool unread = worker->draining; /* more may come that nobody will read */
 	*ret_used = 0;
 	int rc = http1_parse(bytes, &worker->limits.parse, &req, &head);
 	if (rc == 0) {
-		rc = gather_body(worker, str_from(bytes, head), &req, &body, &unread);
+		rc = gather_body(worker, conn, str_from(bytes, head), &req, &body, &unread);
 		if (rc == E_AGAIN && !conn->in_body) {
 			conn->in_body = true;
 			set_timer(worker, fd, worker->limits.request_timeout_ms);
@@ -278,6 +280,9 @@ static enum outcome answer_one(
 	}
 	conn->in_body = false;
 	conn->put_off = false;
+	if (conn->bytes) {
+		conn->bytes->chunks = (struct http1_chunks){0};
+	}
 	*ret_used = head + body;
 	return send_reply(worker, conn, fd, &resp, !unread && head + body == bytes.n);
 }
@@ -704,7 +709,7 @@ void http_worker_free(struct http_worker *worker)
 	if (!worker) {
 		return;
 	}
-	for (size_t i = 0; i < worker->n_listeners; i++) {
+	for (size_t i = 0; worker->listeners && i < worker->n_listeners; i++) {
 		close(worker->listeners[i]);
 	}
 	loop_done(&worker->loop);

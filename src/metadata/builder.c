@@ -181,8 +181,9 @@ void builder_directory(struct builder *builder, struct str path, struct str labe
 void builder_missing(struct builder *builder, struct str path)
 {
 	builder_put(builder, path, TREE_TEXT, STR_EMPTY);
+	uint16_t at = reach(builder, path);
 	if (builder->status == 0) {
-		builder->nodes[reach(builder, path)].answered = TREE_NEVER;
+		builder->nodes[at].answered = TREE_NEVER;
 	}
 }
 
@@ -359,8 +360,8 @@ static struct tree *assemble(struct builder *builder, void *memory)
 		return NULL;
 	}
 	struct buf text = buf_fixed(tree->text, bytes);
-	for (uint16_t i = 0; i < n; i++) {
-		place_node(tree, builder, &builder->nodes[order[i]], i, &text);
+	for (size_t i = 0; i < n; i++) {
+		place_node(tree, builder, &builder->nodes[order[i]], (uint16_t)i, &text);
 	}
 	link_children(tree);
 	fill_hash(tree, hashes);

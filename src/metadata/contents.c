@@ -461,7 +461,7 @@ static void put_identity_document(struct builder *builder, const struct instance
 		buf_add(&codes, STR("null"));
 	}
 	if (buf_status(&codes) < 0) {
-		builder->status = buf_status(&codes);
+		put_built(builder, IDENTITY, "document", &codes); /* keeps the failure */
 		return;
 	}
 	struct document d = document_begin(scratch, 2);

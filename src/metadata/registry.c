@@ -52,6 +52,7 @@ struct registry {
 	unsigned workers;
 	_Atomic uint64_t epoch;
 	_Atomic uint32_t generation;
+	_Atomic size_t count; /* of names, for whoever does not hold the writer's lock */
 	_Atomic(struct match_table *) matches;
 	_Atomic(struct signed_document *) replaced; /* by the signer; to be retired */
 	_Atomic uint64_t lengths[3]; /* which prefix lengths are in use: bit 128 - length */
@@ -608,6 +609,7 @@ static int add_entry(struct registry *registry, struct instance *instance, struc
 	atomic_store_explicit(&entry->current, instance, memory_order_release);
 	index_add(&registry->names, entry);
 	index_add(&registry->ids, entry);
+	atomic_store_explicit(&registry->count, registry->names.n, memory_order_relaxed);
 	atomic_fetch_add_explicit(&registry->generation, 1, memory_order_release);
 	return 0;
 }
@@ -695,6 +697,7 @@ int registry_remove(struct registry *registry, struct str name)
 		index_remove(&registry->ids, str_of(old->id));
 	}
 	index_remove(&registry->names, old->name);
+	atomic_store_explicit(&registry->count, registry->names.n, memory_order_relaxed);
 	unbind(registry, entry, old, NULL);
 	if (entry->detached) {
 		settle_detached(registry);
@@ -743,7 +746,7 @@ struct entry *registry_find(const struct registry *registry, struct str name)
 
 size_t registry_count(const struct registry *registry)
 {
-	return registry->names.n;
+	return atomic_load_explicit(&registry->count, memory_order_relaxed);
 }
 
 int registry_each(
@@ -793,8 +796,11 @@ uint64_t registry_mark(const struct registry *registry)
 void registry_turn(struct registry *registry, unsigned worker)
 {
 	uint64_t epoch = atomic_load_explicit(&registry->epoch, memory_order_acquire);
-	/* Seen by the writer before anything is read from here: it must not free what we find. */
-	atomic_store_explicit(&registry->readers[worker].seen, epoch, memory_order_relaxed);
+	/*
+	 * Release: what was read in the turn before is done with when the writer sees this. The fence:
+	 * the writer sees it before anything is read from here, so it does not free what we find.
+	 */
+	atomic_store_explicit(&registry->readers[worker].seen, epoch, memory_order_release);
 	atomic_thread_fence(memory_order_seq_cst);
 }
 

@@ -108,6 +108,7 @@ MUST_CHECK int registry_check(struct instance *const *instances, size_t n, struc
 /* By name; NULL: none. */
 struct entry *registry_find(const struct registry *registry, struct str name);
 
+/* How many there are; any thread may ask. */
 size_t registry_count(const struct registry *registry);
 
 /* Every entry, in no order; the callback must not change the registry. Ends when it returns < 0. */

@@ -215,8 +215,8 @@ static enum ask ask_of(const struct service_request *request, struct str path, b
 		if (is_token) {
 			return ASK_TOKEN;
 		}
-		*ret_reply = str_ends(path, STR("api/token")) ? empty(403)
-							      : not_allowed(SERVICE_ALLOW_GET_HEAD);
+		bool variant = str_eq(path, STR("api/token")) || str_ends(path, STR("/api/token"));
+		*ret_reply = variant ? empty(403) : not_allowed(SERVICE_ALLOW_GET_HEAD);
 		return ASK_NOTHING;
 	}
 	if (is_token) {

@@ -188,20 +188,24 @@ class Daemon:
             )
 
     def start(self, *args):
-        """Start, and wait until the metadata port answers (it opens last)."""
+        """Start, and wait until the metadata port is open (it opens last) and /readyz says yes."""
         self.spawn(*args)
         deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
+        while not self.is_ready():
             code = self.process.poll()
             if code is not None:
                 self.process = None
                 raise AssertionError(f"did not start, exit code {code}:\n{self.log()[-4000:]}")
-            try:
-                wire.Connection("127.0.0.1", self.port, None, self.make_socket).close()
-                return self
-            except OSError:
-                assert time.monotonic() < deadline, f"no answer:\n{self.log()[-4000:]}"
-                time.sleep(0.01)
+            assert time.monotonic() < deadline, f"not ready:\n{self.log()[-4000:]}"
+            time.sleep(0.01)
+        return self
+
+    def is_ready(self):
+        try:
+            wire.Connection("127.0.0.1", self.port, None, self.make_socket).close()
+            return self.control_get("/readyz").status == 200
+        except (OSError, wire.Closed):
+            return False
 
     def fails_to_start(self):
         """Start must end by itself; returns (exit code, what it wrote to stderr)."""

@@ -141,8 +141,8 @@ static void test_slot_is_cleared(void **state)
 	assert_int_equal(conn->peer.listener, 0);
 	assert_int_equal(conn->peer.hop_limit, 0);
 	assert_false(conn->peer.ipv6);
-	assert_false(conn->watched || conn->close || conn->admitted || conn->in_body ||
-		conn->put_off);
+	assert_false(
+		conn->watched || conn->close || conn->admitted || conn->in_body || conn->put_off);
 	assert_null(conn->bytes);
 	assert_int_equal(conn->timer.slot_, WHEEL_SLOTS);
 	conn_move(conn, CONN_READING);

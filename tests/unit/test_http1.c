@@ -284,7 +284,8 @@ static void test_nothing_is_left_over(void **state)
 
 static int unchunk(size_t max, struct buf *out, size_t *ret_used)
 {
-	return http1_unchunk(exact_copy(built()), max, out, ret_used);
+	struct http1_chunks none = {0};
+	return http1_unchunk(exact_copy(built()), max, &none, out, ret_used);
 }
 
 static int unchunk_result(size_t max)
@@ -293,7 +294,7 @@ static int unchunk_result(size_t max)
 	size_t used = 4711;
 	int rc = unchunk(max, &out, &used);
 	assert_int_equal(used, rc == 0 ? text.n : 4711);
-	assert_true(out.n <= max);
+	assert_true(rc == 0 ? out.n <= max : out.n == 0);
 	return rc;
 }
 
@@ -388,6 +389,23 @@ static void test_skipped_bytes_cap(void **state)
 	}
 }
 
+/* A reload may lower the cap while a body is on its way. */
+static void test_cap_goes_down(void **state)
+{
+	(void)state;
+	struct http1_chunks so_far = {0};
+	struct buf out = BUF_EMPTY;
+	size_t used = 4711;
+	begin("5\r\nhello\r\n");
+	assert_int_equal(http1_unchunk(built(), 10, &so_far, &out, &used), E_AGAIN);
+	buf_add(&text, STR("1\r\n"));
+	assert_int_equal(http1_unchunk(built(), 4, &so_far, &out, &used), 413);
+	assert_int_equal(http1_unchunk(built(), 5, &so_far, &out, &used), 413);
+	assert_int_equal(http1_unchunk(built(), 6, &so_far, &out, &used), E_AGAIN);
+	assert_null(out.p);
+	assert_int_equal(used, 4711);
+}
+
 static void test_content_that_has_no_room(void **state)
 {
 	(void)state;
@@ -399,8 +417,9 @@ static void test_content_that_has_no_room(void **state)
 	assert_int_equal(buf_status(&fixed), E_LIMIT);
 	CLEANUP(buf_done) struct buf out = BUF_EMPTY;
 	struct str bytes = exact_copy(built());
+	struct http1_chunks none = {0};
 	(void)alloc_fail_at(1);
-	assert_int_equal(http1_unchunk(bytes, 100, &out, &used), 0);
+	assert_int_equal(http1_unchunk(bytes, 100, &none, &out, &used), 0);
 	assert_true(alloc_fail_at(0));
 	assert_int_equal(buf_status(&out), -ENOMEM);
 	buf_reset(&out);
@@ -517,6 +536,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_left_over),
 		cmocka_unit_test(test_content_cap),
 		cmocka_unit_test(test_skipped_bytes_cap),
+		cmocka_unit_test(test_cap_goes_down),
 		cmocka_unit_test(test_content_that_has_no_room),
 		cmocka_unit_test(test_field_once),
 		cmocka_unit_test(test_reply),

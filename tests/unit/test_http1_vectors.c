@@ -169,18 +169,25 @@ static void run_chunked(const struct vector *v)
 	}
 	CHECK_VECTOR(v, !rest.n || number_after(rest, STR("rest="), &left));
 	bool refused = false;
+	struct http1_chunks so_far = {0};
 	for (size_t n = 0; n <= v->bytes.n; n++) {
 		CLEANUP(buf_done) struct buf out = BUF_EMPTY;
-		size_t used = 4711, end = v->bytes.n - left;
+		CLEANUP(buf_done) struct buf again = BUF_EMPTY;
+		struct http1_chunks none = {0};
+		size_t used = 4711, used_again = 4711, end = v->bytes.n - left;
 		struct str part = exact_copy((struct str){v->bytes.p, n});
-		int rc = http1_unchunk(part, CONTENT_MAX, &out, &used);
+		int rc = http1_unchunk(part, CONTENT_MAX, &none, &out, &used);
+		/* It is all one whether it goes on or starts anew. */
+		CHECK_VECTOR(
+			v, http1_unchunk(part, CONTENT_MAX, &so_far, &again, &used_again) == rc);
+		CHECK_VECTOR(v, used_again == used && str_eq(buf_str(&again), buf_str(&out)));
 		if (code == 0 && n >= end) {
 			CHECK_VECTOR(v, rc == 0 && used == end);
 			CHECK_VECTOR(v, str_eq(buf_str(&out), buf_str(&expected)));
 			continue;
 		}
 		CHECK_VECTOR(v, used == 4711);
-		CHECK_VECTOR(v, out.n <= CONTENT_MAX);
+		CHECK_VECTOR(v, out.n == 0);
 		if (rc != E_AGAIN || refused || (n == v->bytes.n && code != E_AGAIN)) {
 			CHECK_VECTOR(v, code > 0 && rc == code);
 			refused = true;

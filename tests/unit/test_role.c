@@ -154,10 +154,7 @@ static void lengths(void **state)
 			json_t *object = json_object();
 			char *text;
 			for (size_t k = 0; k < 3; k++) {
-				char *value = str_dup((struct str){NULL, 0});
-				assert_non_null(value);
-				free(value);
-				value = malloc(n + 1);
+				char *value = malloc(n + 1);
 				assert_non_null(value);
 				memset(value, 'x', n);
 				value[k == m ? n : 1] = '\0';

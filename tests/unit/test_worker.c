@@ -97,6 +97,23 @@ static void test_bodies(void **state)
 	}
 }
 
+/* How far the first one was looked at must not be taken for the second. */
+static void test_two_chunked_bodies_in_parts(void **state)
+{
+	(void)state;
+	static const char *const parts[] = {PUT_ECHO CHUNKED "2\r\nab\r\n1\r\n",
+		"c\r\n0\r\n\r\n" PUT_ECHO CHUNKED "5\r\nhello\r\n3\r\nx", "yz\r\n0\r\n\r\n" HELLO};
+	struct client *c = dial(0);
+	for (size_t i = 0; i < COUNT(parts); i++) {
+		unsigned turns = toy.turns;
+		say_text(c, parts[i]);
+		SOON(toy.turns != turns);
+	}
+	EXPECT(c, 200, "PUT 3 abc", false);
+	EXPECT(c, 200, "PUT 8 helloxyz", false);
+	EXPECT(c, 200, "hello", false);
+}
+
 /* Three requests cut in two at each place, the parts surely received apart. */
 static void test_every_cut(void **state)
 {
@@ -726,6 +743,7 @@ int main(void)
 		toy_test(test_keep_alive),
 		toy_test(test_who_closes),
 		toy_test(test_bodies),
+		toy_test(test_two_chunked_bodies_in_parts),
 		toy_test(test_every_cut),
 		toy_test(test_pipelining),
 		toy_test(test_many_connections),
