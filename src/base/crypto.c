@@ -146,6 +146,23 @@ int crypto_hmac_run(struct crypto_hmac *hmac, const struct str *parts, size_t n,
 	return 0;
 }
 
+int crypto_hmac_once(struct str key, struct str data, unsigned char ret_mac[CRYPTO_SHA256_BYTES])
+{
+	unsigned char mac[CRYPTO_SHA256_BYTES];
+	const unsigned char *bytes = (const unsigned char *)(data.p ? data.p : "");
+	size_t n = 0;
+	if (key.n > INT32_MAX || !EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key.p ? key.p : "",
+					 key.n, bytes, data.n, mac, sizeof mac, &n)) {
+		return E_CRYPTO;
+	}
+	if (n != sizeof mac) {
+		return E_CRYPTO;
+	}
+	memcpy(ret_mac, mac, sizeof mac);
+	crypto_wipe(mac, sizeof mac); /* it may be the next key */
+	return 0;
+}
+
 struct crypto_signer {
 	EVP_PKEY *key;
 	X509 *certificate;

@@ -58,6 +58,10 @@ void crypto_hmac_free(struct crypto_hmac *hmac);
 MUST_CHECK int crypto_hmac_run(struct crypto_hmac *hmac, const struct str *parts, size_t n,
 	unsigned char ret_mac[CRYPTO_SHA256_BYTES]);
 
+/* The MAC of one text under a key that is used once; both up to INT32_MAX. Returns 0 or E_CRYPTO. */
+MUST_CHECK int crypto_hmac_once(
+	struct str key, struct str data, unsigned char ret_mac[CRYPTO_SHA256_BYTES]);
+
 /* RSA-2048 key and self-signed certificate. */
 struct crypto_signer;
 
