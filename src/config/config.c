@@ -226,6 +226,10 @@ static int load_row(struct loader *loader, const struct setting *row, const stru
 	switch (row->type) {
 	case SETTING_LISTEN:
 		return load_listen(loader, node);
+	case SETTING_CREDENTIALS:
+		return credential_list(&loader->config->arena_, loader->config->file, node,
+			&loader->config->control.credentials,
+			&loader->config->control.n_credentials, loader->diag);
 	case SETTING_INSTANCES:
 		return load_instances(loader, node);
 	case SETTING_ADDRESS:
@@ -488,6 +492,7 @@ static int load_default(struct loader *loader, const struct setting *row, bool s
 	case SETTING_NUMBER:
 	case SETTING_FLAG:
 	case SETTING_TEXT:
+	case SETTING_CREDENTIALS:
 		break;
 	}
 	return 0; /* zeroed is right */
@@ -498,6 +503,9 @@ static int load_default(struct loader *loader, const struct setting *row, bool s
 void config_free(struct config *config)
 {
 	if (config) {
+		for (size_t i = 0; i < config->control.n_credentials; i++) {
+			credential_done(&config->control.credentials[i]);
+		}
 		json_decref(config->instances);
 		arena_done(&config->arena_);
 		free(config);

@@ -4,7 +4,8 @@
  * Layer:   config
  * Threads: immutable once loaded
  * Memory:  config_new gives, config_free takes; lifetime "process"
- * Secrets: specifications in `instances` may hold a role's key; config_to_json() shows none
+ * Secrets: control.credentials, wiped by config_free(); specifications in `instances` may hold a role's
+ *          key; config_to_json() shows none
  * Limits:  CONFIG_FILE_BYTES, CONFIG_LISTEN_MAX
  * Spec:    telltale.yaml(5); the rows are in config/setting.h
  */
@@ -16,6 +17,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/ipaddr.h"
+#include "config/credential.h"
 
 #define CONFIG_FILE_BYTES ((size_t)256 * 1024 * 1024)
 #define CONFIG_LISTEN_MAX 256
@@ -40,6 +42,8 @@ struct config_control {
 	struct ipaddr address;
 	uint16_t port;
 	struct str socket; /* path, absolute; ends in NUL */
+	struct credential *credentials;
+	size_t n_credentials;
 };
 
 /* Texts end in NUL. */

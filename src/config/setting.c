@@ -66,6 +66,11 @@ const struct setting settings[] = {
 		.max = SOCKET_PATH_MAX,
 		.flag = "--socket",
 		.help = "path of the socket that the other commands use"},
+	{.name = STR_INIT("control.credentials"),
+		.type = SETTING_CREDENTIALS,
+		.change = SETTING_RELOAD,
+		.offset = AT(control.credentials),
+		.help = "who may use the AWS protocols, and which of their actions"},
 	{.name = STR_INIT("user"),
 		.type = SETTING_TEXT,
 		.change = SETTING_RESTART,
@@ -325,6 +330,7 @@ int setting_take(const struct setting *row, struct arena *arena, const char *fil
 	case SETTING_STORE:
 		return take_store(arena, file, text, at, diag);
 	case SETTING_LISTEN:
+	case SETTING_CREDENTIALS:
 	case SETTING_INSTANCES:
 		break;
 	}
@@ -393,6 +399,9 @@ json_t *setting_value(const struct setting *row, const void *base)
 		return text_json(*(const struct str *)at);
 	case SETTING_LISTEN:
 		return listeners_json(base);
+	case SETTING_CREDENTIALS:
+		return credential_json(((const struct config *)base)->control.credentials,
+			((const struct config *)base)->control.n_credentials);
 	case SETTING_INSTANCES:
 		return json_integer((json_int_t)((const struct config *)base)->n_instances);
 	}

@@ -17,15 +17,16 @@
 #include "config/config.h"
 
 enum setting_type {
-	SETTING_ADDRESS,   /* struct ipaddr */
-	SETTING_PORT,      /* uint16_t */
-	SETTING_NUMBER,    /* uint32_t */
-	SETTING_FLAG,      /* bool */
-	SETTING_TEXT,      /* struct str, from here on */
-	SETTING_PATH,      /* made absolute */
-	SETTING_STORE,     /* a URL, its path made absolute */
-	SETTING_LISTEN,    /* a list of maps with setting_listen's rows */
-	SETTING_INSTANCES, /* a list, or a path */
+	SETTING_ADDRESS,     /* struct ipaddr */
+	SETTING_PORT,        /* uint16_t */
+	SETTING_NUMBER,      /* uint32_t */
+	SETTING_FLAG,        /* bool */
+	SETTING_TEXT,        /* struct str, from here on */
+	SETTING_PATH,        /* made absolute */
+	SETTING_STORE,       /* a URL, its path made absolute */
+	SETTING_LISTEN,      /* a list of maps with setting_listen's rows */
+	SETTING_CREDENTIALS, /* a list of maps, config/credential.h */
+	SETTING_INSTANCES,   /* a list, or a path */
 };
 
 enum setting_change { SETTING_RELOAD, SETTING_RESTART };

@@ -383,8 +383,7 @@ static json_t *said(const struct config *config)
 	size_t i;
 	json_t *row;
 	assert_non_null(shown);
-	json_array_foreach(json_object_get(shown, "settings"), i, row)
-	{
+	json_array_foreach (json_object_get(shown, "settings"), i, row) {
 		const char *source = json_string_value(json_object_get(row, "source"));
 		if (strcmp(source, "default") != 0) {
 			json_object_set(out, json_string_value(json_object_get(row, "name")),
@@ -537,25 +536,25 @@ static void test_flags_go_over_the_file(void **state)
 	json_t *shown = config_to_json(config), *row;
 	size_t i;
 	char sources[2048] = "";
-	json_array_foreach(json_object_get(shown, "settings"), i, row)
-	{
+	json_array_foreach (json_object_get(shown, "settings"), i, row) {
 		const char *source = json_string_value(json_object_get(row, "source"));
 		size_t n = strlen(sources);
 		(void)snprintf(sources + n, sizeof sources - n, "%s=%s\n",
 			json_string_value(json_object_get(row, "name")),
 			strncmp(source, file, strlen(file)) == 0 ? source + strlen(file) : source);
 	}
-	assert_string_equal(sources, "listen=--listen\ncontrol.address=--control\n"
-				     "control.port=--control\ncontrol.socket=--socket\n"
-				     "user=default\nstore=--store\nregion=:3:9\n"
-				     "accountId=default\nlimits.requestsPerSecond=default\n"
-				     "limits.burst=default\n"
-				     "limits.connectionsPerInstance=default\n"
-				     "limits.headerTimeoutSeconds=default\n"
-				     "limits.idleTimeoutSeconds=default\n"
-				     "limits.requestTimeoutSeconds=default\n"
-				     "workers=--workers\nmetrics.perInstance=default\n"
-				     "logLevel=--log-level\ninstances=--instances\n");
+	assert_string_equal(sources,
+		"listen=--listen\ncontrol.address=--control\n"
+		"control.port=--control\ncontrol.socket=--socket\n"
+		"control.credentials=default\nuser=default\nstore=--store\nregion=:3:9\n"
+		"accountId=default\nlimits.requestsPerSecond=default\n"
+		"limits.burst=default\n"
+		"limits.connectionsPerInstance=default\n"
+		"limits.headerTimeoutSeconds=default\n"
+		"limits.idleTimeoutSeconds=default\n"
+		"limits.requestTimeoutSeconds=default\n"
+		"workers=--workers\nmetrics.perInstance=default\n"
+		"logLevel=--log-level\ninstances=--instances\n");
 	json_decref(shown);
 	json_t *have = said(config);
 	json_t *want = json_of("{'listen':[{'address':'127.0.0.9','port':80},"
@@ -823,6 +822,7 @@ static void test_what_is_shown(void **state)
 	(void)state;
 	static const char text[] =
 		"limits: {burst: 7}\n"
+		"control: {credentials: [{accessKeyId: KEY1, secretAccessKey: geheim, allow: [\"*\"]}]}\n"
 		"instances: [{name: web-1, role: {name: R, credentials: {accessKeyId: AKID,"
 		" secretAccessKey: geheim, token: geheim}}}]\n";
 	struct config *config = NULL;
@@ -831,10 +831,10 @@ static void test_what_is_shown(void **state)
 	char *dumped = json_dumps(shown, 0);
 	assert_null(strstr(dumped, "geheim"));
 	assert_null(strstr(dumped, "AKID"));
+	assert_non_null(strstr(dumped, "[{\"accessKeyId\": \"KEY1\", \"allow\": [\"*\"]}]"));
 	free(dumped);
 	size_t i, n = 0;
-	json_array_foreach(json_object_get(shown, "settings"), i, row)
-	{
+	json_array_foreach (json_object_get(shown, "settings"), i, row) {
 		static const char *const texts[] = {"name", "source", "change", "help"};
 		for (size_t t = 0; t < 4; t++) {
 			assert_true(json_string_length(json_object_get(row, texts[t])) > 0);
@@ -897,6 +897,85 @@ static void test_what_needs_a_restart(void **state)
 	}
 }
 
+/* --- credentials ------------------------------------------------------------------------------- */
+
+static const char *secret_is(const struct credential *credential)
+{
+	static char text[CREDENTIAL_SECRET_BYTES + 1];
+	memcpy(text, credential->secret.p, credential->secret.n);
+	text[credential->secret.n] = '\0';
+	return text;
+}
+
+static void test_credentials(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"one.key", "t.yaml"};
+	const char *folder = make_folder();
+	char file[PATH_MAX];
+	struct diag diag = {{0}};
+	struct config *config = NULL;
+	(void)snprintf(file, sizeof file, "%s/t.yaml", folder);
+	write_file(folder, "one.key", "ge+heim/1\r\n");
+	write_file(folder, "t.yaml",
+		"control:\n  credentials:\n"
+		"  - {accessKeyId: ONE, secretAccessKeyFile: one.key, allow: [\"lightsail:*\"]}\n"
+		"  - {accessKeyId: TWO, secretAccessKey: geheim2, allow: [\"ec2:Describe*\"]}\n");
+	const struct config_flags flags = {.file = file};
+	if (config_new(&flags, &config, &diag) < 0) {
+		fail_msg("%s", diag.text);
+	}
+	const struct config_control *control = &config->control;
+	assert_int_equal(control->n_credentials, 2);
+	assert_string_equal(secret_is(&control->credentials[0]), "ge+heim/1");
+	assert_string_equal(secret_is(&control->credentials[1]), "geheim2");
+	assert_ptr_equal(
+		credential_find(control->credentials, 2, STR("TWO")), &control->credentials[1]);
+	assert_null(credential_find(control->credentials, 2, STR("two")));
+	assert_null(credential_find(control->credentials, 1, STR("TWO")));
+	assert_null(credential_find(control->credentials, 2, STR_EMPTY));
+	config_free(config);
+	write_file(folder, "one.key", "two words\n");
+	assert_int_equal(config_new(&flags, &config, &diag), E_SYNTAX);
+	assert_null(strstr(diag.text, "two words"));
+	(void)remove(write_file(folder, "one.key", ""));
+	assert_int_equal(config_new(&flags, &config, &diag), -ENOENT);
+	assert_non_null(strstr(diag.text, "t.yaml:3:"));
+	remove_folder(folder, names, 2);
+}
+
+static void test_what_credentials_allow(void **state)
+{
+	(void)state;
+	static const struct {
+		int line;
+		const char *pattern, *action;
+		bool fits;
+	} cases[] = {
+		{__LINE__, "*", "ec2:DescribeInstances", true},
+		{__LINE__, "ec2:*", "ec2:DescribeInstances", true},
+		{__LINE__, "EC2:describe*", "ec2:DescribeInstances", true},
+		{__LINE__, "ec2:*Instances", "ec2:DescribeInstances", true},
+		{__LINE__, "ec2:*e*s", "ec2:DescribeInstances", true},
+		{__LINE__, "ec2:DescribeInstances", "ec2:DescribeInstances", true},
+		{__LINE__, "ec2:DescribeInstances*", "ec2:DescribeInstances", true},
+		{__LINE__, "ec2:DescribeInstance", "ec2:DescribeInstances", false},
+		{__LINE__, "ec2:DescribeInstances", "ec2:DescribeInstance", false},
+		{__LINE__, "ec2:*Instance", "ec2:DescribeInstances", false},
+		{__LINE__, "lightsail:*", "ec2:DescribeInstances", false},
+		{__LINE__, "c2:*", "ec2:DescribeInstances", false},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct str patterns[] = {STR_INIT("none:x"), str_of(cases[i].pattern)};
+		struct credential one = {.allow = patterns, .n_allow = 2};
+		if (credential_allows(&one, str_of(cases[i].action)) != cases[i].fits) {
+			fail_msg("line %d", cases[i].line);
+		}
+		one.n_allow = 0;
+		assert_false(credential_allows(&one, str_of(cases[i].action)));
+	}
+}
+
 /* --- the manual page --------------------------------------------------------------------------- */
 
 static int in_man_page(void *ctx, struct str name)
@@ -936,6 +1015,7 @@ static void test_the_manual_page_has_every_name(void **state)
 	for (const struct setting *row = setting_listen; row->name.n; row++) {
 		in_man_page(&page, row->name);
 	}
+	assert_int_equal(credential_each_name(in_man_page, &page), 0);
 	assert_int_equal(spec_each_name(in_man_page, &page), 0);
 }
 
@@ -952,6 +1032,8 @@ static int load_everything(struct diag *diag)
 	struct config *config = NULL;
 	int rc = config_from_text(&flags,
 		STR("listen: [{address: 127.0.0.1, interface: lo}]\nstore: sqlite:x.db\n"
+		    "control: {credentials: [{accessKeyId: AKID, secretAccessKeyFile: "
+		    "secret.key, allow: [\"*\", \"ec2:*\"]}]}\n"
 		    "limits: {burst: 1}\ninstances:\n  - {name: web-1}\n  - {name: web-2}\n"),
 		&config, diag);
 	assert_true((rc == 0) == (config != NULL));
@@ -1030,6 +1112,8 @@ int main(void)
 		cmocka_unit_test(test_a_text_without_a_file_names_none),
 		cmocka_unit_test(test_what_is_shown),
 		cmocka_unit_test(test_what_needs_a_restart),
+		cmocka_unit_test(test_credentials),
+		cmocka_unit_test(test_what_credentials_allow),
 		cmocka_unit_test(test_the_manual_page_has_every_name),
 		cmocka_unit_test(test_every_allocation_fails_once),
 	};
