@@ -365,15 +365,15 @@ int registrar_delete(struct registrar *registrar, struct str name, struct diag *
 
 /* Change a row by a function and commit it. */
 static int change_row(struct registrar *registrar, struct str name,
-	int (*change)(struct row *row, const json_t *ctx, struct diag *diag), const json_t *ctx,
-	struct diag *diag)
+	int (*change)(struct row *row, const json_t *ctx, int64_t now_s, struct diag *diag),
+	const json_t *ctx, struct diag *diag)
 {
 	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
 	struct row row;
 	pthread_mutex_lock(&registrar->lock);
 	int rc = get_row(registrar, name, &row, diag);
 	if (rc == 0) {
-		rc = change(&row, ctx, diag);
+		rc = change(&row, ctx, registrar->now_s(), diag);
 	}
 	if (rc == 0) {
 		struct str file_spec = row.file_spec ? str_of(row.file_spec) : STR_EMPTY;
@@ -387,9 +387,10 @@ static int change_row(struct registrar *registrar, struct str name,
 	return rc;
 }
 
-static int raise_epoch(struct row *row, const json_t *ctx, struct diag *diag)
+static int raise_epoch(struct row *row, const json_t *ctx, int64_t now_s, struct diag *diag)
 {
 	(void)ctx;
+	(void)now_s;
 	(void)diag;
 	row->record.token_epoch++;
 	return 0;
@@ -400,8 +401,9 @@ int registrar_revoke(struct registrar *registrar, struct str name, struct diag *
 	return change_row(registrar, name, raise_epoch, NULL, diag);
 }
 
-static int set_options(struct row *row, const json_t *changes, struct diag *diag)
+static int set_options(struct row *row, const json_t *changes, int64_t now_s, struct diag *diag)
 {
+	(void)now_s;
 	struct metadata_options probe = options_default;
 	json_t *options = json_object_get(row->spec, "metadataOptions");
 	TRY(options_apply(&probe, changes, diag));
@@ -422,6 +424,69 @@ int registrar_options(
 	struct registrar *registrar, struct str name, const json_t *changes, struct diag *diag)
 {
 	return change_row(registrar, name, set_options, changes, diag);
+}
+
+static int set_state(struct row *row, const json_t *state, int64_t now_s, struct diag *diag)
+{
+	CLEANUP(on_json) json_t *before = json_copy(row->spec);
+	/* Jansson counts references in what is otherwise not changed. */
+	if (!before || json_object_set(row->spec, "state", (json_t *)(uintptr_t)state) < 0) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	note_change(&row->record, before, row->spec, now_s);
+	return 0;
+}
+
+int registrar_state(struct registrar *registrar, struct str name, bool running, struct diag *diag)
+{
+	CLEANUP(on_json) json_t *state = json_string(running ? "running" : "stopped");
+	return state ? change_row(registrar, name, set_state, state, diag)
+		     : diag_set(diag, -ENOMEM, "out of memory");
+}
+
+/* The tags as a file's would be checked, with the option that decides over what they may be. */
+static int check_tags(const json_t *spec, struct diag *diag)
+{
+	const json_t *options = json_object_get(spec, "metadataOptions");
+	const char *shown = json_string_value(json_object_get(options, "instanceMetadataTags"));
+	CLEANUP(on_json)
+	json_t *probe = json_pack("{s:O, s:O, s:{s:s}}", "name", json_object_get(spec, "name"),
+		"tags", json_object_get(spec, "tags"), "metadataOptions", "instanceMetadataTags",
+		shown ? shown : "disabled");
+	CLEANUP(on_json) json_t *specs = NULL;
+	char *text = probe ? dump(probe) : NULL;
+	int rc = text ? spec_from_text(str_of(text), NULL, &specs, diag)
+		      : diag_set(diag, -ENOMEM, "out of memory");
+	free(text);
+	return rc;
+}
+
+static int set_tags(struct row *row, const json_t *change, int64_t now_s, struct diag *diag)
+{
+	json_t *tags = json_object_get(row->spec, "tags"), *key;
+	size_t i;
+	(void)now_s;
+	if (!tags) {
+		tags = json_object();
+		if (json_object_set_new(row->spec, "tags", tags) < 0) {
+			return diag_set(diag, -ENOMEM, "out of memory");
+		}
+	}
+	if (json_object_update(tags, json_object_get(change, "set")) < 0) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	json_array_foreach (json_object_get(change, "drop"), i, key) {
+		(void)json_object_del(tags, json_string_value(key)); /* it need not be there */
+	}
+	return check_tags(row->spec, diag);
+}
+
+int registrar_tags(struct registrar *registrar, struct str name, const json_t *set,
+	const json_t *drop, struct diag *diag)
+{
+	CLEANUP(on_json) json_t *change = json_pack("{s:O, s:O}", "set", set, "drop", drop);
+	return change ? change_row(registrar, name, set_tags, change, diag)
+		      : diag_set(diag, -ENOMEM, "out of memory");
 }
 
 /* --- reading --------------------------------------------------------------------------------- */

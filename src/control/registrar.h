@@ -50,6 +50,14 @@ MUST_CHECK int registrar_revoke(struct registrar *registrar, struct str name, st
 MUST_CHECK int registrar_options(
 	struct registrar *registrar, struct str name, const json_t *changes, struct diag *diag);
 
+/* Start or stop it; a start after a stop is a launch. */
+MUST_CHECK int registrar_state(
+	struct registrar *registrar, struct str name, bool running, struct diag *diag);
+
+/* Set some tags (an object of texts) and drop others (an array of keys). */
+MUST_CHECK int registrar_tags(struct registrar *registrar, struct str name, const json_t *set,
+	const json_t *drop, struct diag *diag);
+
 /* How many instances one call lists. */
 #define REGISTRAR_PAGE 1000
 

@@ -6,7 +6,7 @@
 #include "platform/listen.h"
 #include "version.h"
 
-void banner_print(const struct config *config)
+void banner_print(const struct config *config, const struct credential *key)
 {
 	char first[LISTEN_TEXT_BYTES], control[LISTEN_TEXT_BYTES];
 	const char *name = CONFIG_SAMPLE_NAME;
@@ -33,8 +33,16 @@ void banner_print(const struct config *config)
 		     "  export AWS_EC2_METADATA_SERVICE_ENDPOINT=http://%s/\n\n"
 		     "Require tokens, while it runs, and see who still comes without:\n\n"
 		     "  %s options %s --http-tokens required\n"
-		     "  curl -s http://%s/metrics | grep no_token\n\n"
-		     "Stop it with Ctrl-C.\n",
+		     "  curl -s http://%s/metrics | grep no_token\n\n",
 		first, program_invocation_name, name, control); /* as it was called */
+	(void)printf("Or with the AWS CLI, and a key that is good until it stops:\n\n"
+		     "  export AWS_ACCESS_KEY_ID=%.*s\n"
+		     "  export AWS_SECRET_ACCESS_KEY=%.*s\n"
+		     "  export AWS_DEFAULT_REGION=%.*s\n"
+		     "  aws lightsail update-instance-metadata-options \\\n"
+		     "    --endpoint-url http://%s --instance-name %s --http-tokens required\n\n"
+		     "Stop it with Ctrl-C.\n",
+		STR_FMT(key->access_key_id), (int)key->secret.n, (const char *)key->secret.p,
+		STR_FMT(config->region), control, name);
 	(void)fflush(stdout); /* stdout is no place to report its own failure */
 }

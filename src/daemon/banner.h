@@ -4,7 +4,7 @@
  * Layer:   daemon
  * Threads: main thread
  * Memory:  none
- * Secrets: none
+ * Secrets: prints the sample's key, which opens nothing else
  * Limits:  none
  * Spec:    none
  */
@@ -14,6 +14,6 @@
 #include "config/config.h"
 
 /* Lines on stdout when the sample instance is served; nothing otherwise. */
-void banner_print(const struct config *config);
+void banner_print(const struct config *config, const struct credential *key);
 
 #endif

@@ -77,25 +77,37 @@ static void on_read(struct control_plane *plane, struct str path, const struct h
 	}
 }
 
-/* Operations come by the socket, whose file mode is the permission; by the address nobody is known. */
+/* By the address requests are signed. */
+static unsigned call_aws(struct control_plane *plane, const struct http_peer *peer,
+	const struct http1_req *req, struct buf *fields, struct buf *text)
+{
+	char from[IPADDR_TEXT_BYTES], request_id[LIGHTSAIL_REQUEST_BYTES];
+	ipaddr_format(&peer->addr, from);
+	unsigned status =
+		lightsail_call(&plane->config.lightsail, req, str_of(from), request_id, text);
+	buf_add_f(fields, "x-amzn-RequestId: %s\r\n", request_id);
+	return status;
+}
+
+/* Operations come by the socket, whose file mode is the permission, or signed by the address. */
 static void on_operation(struct control_plane *plane, const struct http_peer *peer,
 	const struct http1_req *req, struct http_resp *resp)
 {
-	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
-	unsigned status = 403;
+	CLEANUP(buf_done) struct buf text = BUF_EMPTY, fields = BUF_EMPTY;
+	unsigned status;
 	if (peer->listener != BY_SOCKET) {
-		buf_add(&text, STR("{\"__type\":\"UnrecognizedClientException\",\"message\":"
-				   "\"No credentials are configured for the control address. "
-				   "Use the control socket.\"}"));
+		status = call_aws(plane, peer, req, &fields, &text);
 	} else {
 		status = operations_call(&plane->config.operations,
 			http1_field(req, STR("X-Amz-Target")), req->body, &text);
 	}
-	if (buf_status(&text) < 0) {
+	if (buf_status(&text) < 0 || buf_status(&fields) < 0) {
 		status = 503;
 		buf_reset(&text);
+		buf_reset(&fields);
 	}
-	http1_reply(resp->out, status, amz_json, buf_str(&text), resp->close, false);
+	http1_reply_with(
+		resp->out, status, amz_json, buf_str(&fields), buf_str(&text), resp->close, false);
 }
 
 static void on_answer(

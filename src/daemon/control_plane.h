@@ -12,6 +12,7 @@
 #define TELLTALE_DAEMON_CONTROL_PLANE_H
 
 #include "config/config.h"
+#include "control/lightsail.h"
 #include "control/metrics.h"
 #include "control/operations.h"
 #include "http/worker.h"
@@ -24,8 +25,9 @@ struct control_plane;
 struct control_plane_config {
 	const struct config *settings; /* control.address, .port, .socket */
 	struct conn_table *table;
-	uint16_t id; /* of the worker in the table */
-	struct operations operations;
+	uint16_t id;                  /* of the worker in the table */
+	struct operations operations; /* of the socket */
+	struct lightsail lightsail;   /* of the address */
 	/* Fill in a scrape's numbers; called on the control thread. */
 	void (*metrics)(void *ctx, struct metrics *ret_metrics);
 	/* Whether guests are being served. */

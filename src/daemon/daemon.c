@@ -16,6 +16,7 @@
 #include "daemon/data_plane.h"
 #include "daemon/keys.h"
 #include "daemon/process.h"
+#include "daemon/sample_key.h"
 #include "platform/clock.h"
 #include "version.h"
 
@@ -35,6 +36,7 @@ struct daemon {
 	struct keys keys;
 	struct registry *registry;
 	struct registrar *registrar;
+	struct credential sample_key; /* of the sample instance alone: made at each start */
 	struct conn_table table;
 	struct control_plane *control;
 	struct data_plane *data;
@@ -76,6 +78,21 @@ static json_t *on_settings(void *ctx)
 	json_t *settings = config_to_json(daemon->config);
 	pthread_mutex_unlock(&daemon->config_lock);
 	return settings;
+}
+
+/* Under the lock, so that a reload does not take a key away while it is looked at. */
+static int on_authorize(void *ctx, const struct http1_req *req, struct str service,
+	struct str action, struct access_who *ret_who)
+{
+	struct daemon *daemon = ctx;
+	struct access access = {.scope = {.region = daemon->site.region, .service = service}};
+	access.more = daemon->sample_key.n_allow ? &daemon->sample_key : NULL;
+	pthread_mutex_lock(&daemon->config_lock);
+	access.list = daemon->config->control.credentials;
+	access.n = daemon->config->control.n_credentials;
+	int rc = access_check(&access, req, action, clock_wall_s(), ret_who);
+	pthread_mutex_unlock(&daemon->config_lock);
+	return rc;
 }
 
 /* --- configuration ---------------------------------------------------------------------------- */
@@ -153,6 +170,16 @@ static int load(struct daemon *daemon, unsigned workers, struct diag *diag)
 	return apply_files(daemon, daemon->config, diag);
 }
 
+/* Who started the sample sees the key in the terminal, and nobody else has it. */
+static int make_sample_key(struct daemon *daemon, struct diag *diag)
+{
+	if (!daemon->first->sample) {
+		return 0;
+	}
+	int rc = sample_key_make(&daemon->sample_key);
+	return rc < 0 ? diag_set(diag, rc, "can't make a key: %s", result_name(rc)) : 0;
+}
+
 static int start_control(struct daemon *daemon, struct diag *diag)
 {
 	struct control_plane_config config = {
@@ -163,6 +190,11 @@ static int start_control(struct daemon *daemon, struct diag *diag)
 			.certificate = {(const char *)daemon->keys.certificate.p,
 				daemon->keys.certificate.n},
 			.settings = on_settings,
+			.ctx = daemon},
+		.lightsail = {.registrar = daemon->registrar,
+			.site = &daemon->site,
+			.now_s = clock_wall_s,
+			.authorize = on_authorize,
 			.ctx = daemon},
 		.metrics = on_metrics,
 		.ready = on_ready,
@@ -221,6 +253,7 @@ static int start(struct daemon *daemon, struct diag *diag)
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
 	TRY(load(daemon, workers, diag));
+	TRY(make_sample_key(daemon, diag));
 	TRY(start_control(daemon, diag));
 	TRY(make_data(daemon, workers, diag));
 	/* Before the first guest is answered: who sees that can rely on everything else. */
@@ -317,6 +350,7 @@ static void stop(struct daemon *daemon)
 	registrar_free(daemon->registrar);
 	registry_free(daemon->registry);
 	keys_done(&daemon->keys);
+	sample_key_done(&daemon->sample_key);
 	store_free(daemon->store);
 	conn_table_done(&daemon->table);
 	if (daemon->signal_fd >= 0) {
@@ -344,7 +378,7 @@ int daemon_run(const struct config_flags *flags)
 		(void)fprintf(stderr, "telltale: %s\n",
 			diag.text[0] ? diag.text : result_name(rc)); /* nowhere else to say it */
 	} else {
-		banner_print(daemon.config);
+		banner_print(daemon.config, &daemon.sample_key);
 		serve(&daemon);
 		drain(&daemon);
 	}

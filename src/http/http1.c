@@ -513,13 +513,21 @@ struct str http1_status_text(unsigned status)
 void http1_reply(struct buf *out, unsigned status, struct str content_type, struct str body,
 	bool close, bool head_only)
 {
+	http1_reply_with(out, status, content_type, STR_EMPTY, body, close, head_only);
+}
+
+void http1_reply_with(struct buf *out, unsigned status, struct str content_type, struct str fields,
+	struct str body, bool close, bool head_only)
+{
 	buf_add(out, STR("HTTP/1.1 "));
 	buf_add(out, http1_status_text(status));
 	buf_add(out, STR("\r\nContent-Type: "));
 	buf_add(out, content_type);
 	buf_add(out, STR("\r\nContent-Length: "));
 	buf_add_u64(out, body.n);
-	buf_add(out, close ? STR("\r\nConnection: close\r\n\r\n") : STR("\r\n\r\n"));
+	buf_add(out, STR("\r\n"));
+	buf_add(out, fields);
+	buf_add(out, close ? STR("Connection: close\r\n\r\n") : STR("\r\n"));
 	if (!head_only) {
 		buf_add(out, body);
 	}

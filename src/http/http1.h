@@ -97,4 +97,8 @@ struct str http1_status_text(unsigned status);
 void http1_reply(struct buf *out, unsigned status, struct str content_type, struct str body,
 	bool close, bool head_only);
 
+/* The same with further fields, each ended by CRLF, before Connection. */
+void http1_reply_with(struct buf *out, unsigned status, struct str content_type, struct str fields,
+	struct str body, bool close, bool head_only);
+
 #endif

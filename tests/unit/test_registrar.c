@@ -843,6 +843,52 @@ static void from_several_threads(void **state)
 	free(dump);
 }
 
+static int tags_of(struct control *c, const char *set, const char *drop)
+{
+	json_t *tags = help_json(set), *keys = help_json(drop);
+	int rc = registrar_tags(c->registrar, STR("web-1"), tags, keys, &c->diag);
+	json_decref(tags);
+	json_decref(keys);
+	return rc;
+}
+
+static void started_and_stopped(void **state)
+{
+	struct control *c = *state;
+	assert_int_equal(control_put(c, "name: web-1\n"), 0);
+	control_clock_s += 10;
+	assert_int_equal(registrar_state(c->registrar, STR("web-1"), false, &c->diag), 0);
+	assert_false(control_instance(c, "web-1")->running);
+	assert_int_equal(control_instance(c, "web-1")->record.launched_s, CONTROL_NOW_S);
+	control_clock_s += 10;
+	assert_int_equal(registrar_state(c->registrar, STR("web-1"), true, &c->diag), 0);
+	assert_true(control_instance(c, "web-1")->running);
+	assert_int_equal(control_instance(c, "web-1")->record.launched_s, CONTROL_NOW_S + 20);
+	control_clock_s += 10; /* one that runs is not launched again */
+	assert_int_equal(registrar_state(c->registrar, STR("web-1"), true, &c->diag), 0);
+	assert_int_equal(control_instance(c, "web-1")->record.launched_s, CONTROL_NOW_S + 20);
+	assert_int_equal(registrar_state(c->registrar, STR("web-2"), true, &c->diag), E_NOTFOUND);
+}
+
+static void tags_set_and_dropped(void **state)
+{
+	struct control *c = *state;
+	assert_int_equal(control_put(c, "name: web-1\n"), 0);
+	assert_int_equal(tags_of(c, "{\"a\": \"1\", \"b/c\": \"\"}", "[]"), 0);
+	assert_int_equal(tags_of(c, "{\"a\": \"2\"}", "[\"b/c\", \"none\"]"), 0);
+	assert_non_null(strstr(control_instance(c, "web-1")->spec.p, "{\"a\":\"2\"}"));
+	char *before = control_dump(c);
+	assert_int_equal(tags_of(c, "{\"\": \"1\"}", "[]"), E_SYNTAX);
+	assert_int_equal(tags_of(c, "{\"a\\u0001\": \"1\"}", "[]"), E_SYNTAX);
+	char *after = control_dump(c);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	assert_int_equal(control_options(c, "web-1", "{\"instanceMetadataTags\": \"enabled\"}"), 0);
+	assert_int_equal(tags_of(c, "{\"b/c\": \"\"}", "[]"), E_SYNTAX);
+	assert_int_equal(tags_of(c, "{}", "[\"a\"]"), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, control_setup, control_teardown)
@@ -856,6 +902,8 @@ int main(void)
 		TEST(revoked),
 		TEST(options),
 		TEST(tags_that_can_not_be_shown),
+		TEST(started_and_stopped),
+		TEST(tags_set_and_dropped),
 		cmocka_unit_test_teardown(failing_store, control_teardown),
 		TEST(files_are_the_wish),
 		TEST(the_store_is_the_truth),
