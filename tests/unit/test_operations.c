@@ -339,6 +339,35 @@ static void settings_that_can_not_be_had(void **state)
 	assert_non_null(memmem(out.p, out.n, "ServiceException", 16));
 }
 
+/* A message that quotes what was sent is one line all the same. */
+static void quoted_messages(void **state)
+{
+	struct control *c = *state;
+	static const struct {
+		int line;
+		const char *operation, *body, *says;
+	} cases[] = {
+		{__LINE__, "GetInstance", "{'a\\nb\\u0007c\\u007fd': 1}", "unknown member 'a?b?c?d'"},
+		{__LINE__, "GetInstance", "{'instanceName': 'a\\r\\nb'}", "'a??b'"},
+		{__LINE__, "UpdateInstanceMetadataOptions", "{'instanceName': 'aa', 'x\\n': 1}",
+			"unknown option 'x?'"},
+		{__LINE__, "UpdateInstanceMetadataOptions",
+			"{'instanceName': 'aa', 'httpTokens': '\\u001b[31m'}", "'?[31m'"},
+	};
+	assert_int_equal(control_put(c, INSTANCES), 0);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char target[64];
+		unsigned status;
+		(void)snprintf(target, sizeof target, PREFIX "%s", cases[i].operation);
+		json_t *reply = call(c, target, cases[i].body, &status);
+		case_int(cases[i].line, status, 400);
+		if (!strstr(text_at(reply, "message"), cases[i].says)) {
+			fail_msg("case of line %d: \"%s\"", cases[i].line, text_at(reply, "message"));
+		}
+		json_decref(reply);
+	}
+}
+
 /* A message has a limit; where it ends, a character does. */
 static void long_messages(void **state)
 {
@@ -376,6 +405,7 @@ int main(void)
 		TEST(pages),
 		TEST(failures_of_the_store),
 		TEST(settings_that_can_not_be_had),
+		TEST(quoted_messages),
 		TEST(long_messages),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

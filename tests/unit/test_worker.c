@@ -101,8 +101,8 @@ static void test_bodies(void **state)
 static void test_two_chunked_bodies_in_parts(void **state)
 {
 	(void)state;
-	static const char *const parts[] = {PUT_ECHO CHUNKED "2\r\nab\r\n1\r\n",
-		"c\r\n0\r\n\r\n" PUT_ECHO CHUNKED "5\r\nhello\r\n3\r\nx", "yz\r\n0\r\n\r\n" HELLO};
+	static const char *const parts[] = {(PUT_ECHO CHUNKED "2\r\nab\r\n1\r\n"),
+		("c\r\n0\r\n\r\n" PUT_ECHO CHUNKED "5\r\nhello\r\n3\r\nx"), ("yz\r\n0\r\n\r\n" HELLO)};
 	struct client *c = dial(0);
 	for (size_t i = 0; i < COUNT(parts); i++) {
 		unsigned turns = toy.turns;
