@@ -233,8 +233,8 @@ static json_t *message_json(const char *message)
 
 static unsigned add_failure(struct buf *out, unsigned status, const char *code, const char *message)
 {
-	json_t *reply = json_pack("{s:s, s:s, s:o}", "__type", code, "code", code, "message",
-		message_json(message));
+	json_t *reply = json_pack(
+		"{s:s, s:s, s:o}", "__type", code, "code", code, "message", message_json(message));
 	char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
 	/* Without memory what happened is said all the same. */
 	buf_add(out, text ? str_of(text) : STR("{\"__type\":\"ServiceException\"}"));

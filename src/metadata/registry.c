@@ -63,9 +63,7 @@ struct registry {
 	struct retired *retired;
 	size_t n_retired;
 	size_t cap_retired;
-	struct entry **dead; /* removed, but a connection may hold them */
-	size_t n_dead;
-	size_t cap_dead;
+	struct entry *dead; /* removed, but a connection may hold them */
 	struct reader readers[REGISTRY_WORKERS_MAX];
 };
 
@@ -168,19 +166,26 @@ static void free_entry(struct entry *entry, unsigned workers)
 	free(entry);
 }
 
-static void reclaim_dead(struct registry *registry)
+/* Returns how many still wait. */
+static size_t reclaim_dead(struct registry *registry)
 {
 	size_t kept = 0;
-	for (size_t i = 0; i < registry->n_dead; i++) {
-		struct entry *entry = registry->dead[i];
-		if (atomic_load_explicit(&entry->holds, memory_order_acquire) == 0 &&
-			registry_passed(registry, entry->dead_epoch)) {
+	for (struct entry **link = &registry->dead; *link;) {
+		struct entry *entry = *link;
+		/*
+		 * In this order: a worker that found the entry in its last turn may hold it until
+		 * that turn ends. Only when none can any more does a zero stay one.
+		 */
+		if (registry_passed(registry, entry->dead_epoch) &&
+			atomic_load_explicit(&entry->holds, memory_order_acquire) == 0) {
+			*link = entry->next_dead;
 			free_entry(entry, registry->workers);
 		} else {
-			registry->dead[kept++] = entry;
+			link = &entry->next_dead;
+			kept++;
 		}
 	}
-	registry->n_dead = kept;
+	return kept;
 }
 
 /* Take over what the signer has replaced. */
@@ -208,8 +213,7 @@ size_t registry_reclaim(struct registry *registry)
 		}
 	}
 	registry->n_retired = kept;
-	reclaim_dead(registry);
-	return registry->n_retired + registry->n_dead;
+	return registry->n_retired + reclaim_dead(registry);
 }
 
 /* --- indexes --------------------------------------------------------------------------------- */
@@ -704,10 +708,8 @@ int registry_remove(struct registry *registry, struct str name)
 	atomic_fetch_add_explicit(&registry->generation, 1, memory_order_release);
 	entry->dead_epoch = new_epoch(registry);
 	retire(registry, old, free_instance);
-	if (!grow(&registry->dead, registry->n_dead, &registry->cap_dead, sizeof *registry->dead)) {
-		return 0; /* no memory for the list: better leak the entry than free it under a reader */
-	}
-	registry->dead[registry->n_dead++] = entry;
+	entry->next_dead = registry->dead;
+	registry->dead = entry;
 	return 0;
 }
 
@@ -852,8 +854,10 @@ void registry_free(struct registry *registry)
 			free_entry(registry->names.slots[i], registry->workers);
 		}
 	}
-	for (size_t i = 0; i < registry->n_dead; i++) {
-		free_entry(registry->dead[i], registry->workers);
+	while (registry->dead) {
+		struct entry *entry = registry->dead;
+		registry->dead = entry->next_dead;
+		free_entry(entry, registry->workers);
 	}
 	for (size_t i = 0; i < registry->n_retired; i++) {
 		registry->retired[i].free(registry->retired[i].what);
@@ -870,6 +874,5 @@ void registry_free(struct registry *registry)
 	free(registry->names.slots);
 	free(registry->ids.slots);
 	free(registry->retired);
-	free(registry->dead);
 	free(registry);
 }

@@ -42,6 +42,7 @@ struct entry {
 	_Atomic int64_t throttle_ns;        /* when the token bucket is full again */
 	_Atomic(struct signed_document *) signed_document;
 	_Atomic bool signing;            /* the signer has it */
+	struct entry *next_dead;         /* of those that were removed; the writer's */
 	uint64_t dead_epoch;             /* when it was removed; the writer's */
 	bool detached;                   /* by registry_detach(); the writer's */
 	_Atomic(struct stats *) stats[]; /* one a worker, NULL until first needed */

@@ -69,8 +69,8 @@ static void unthrottle(const struct service_worker *worker, struct entry *entry)
 {
 	uint64_t limit = atomic_load_explicit(&worker->throttle, memory_order_relaxed);
 	if (limit >> 32) {
-		atomic_fetch_sub_explicit(
-			&entry->throttle_ns, NS_PER_S / (int64_t)(limit >> 32), memory_order_relaxed);
+		atomic_fetch_sub_explicit(&entry->throttle_ns, NS_PER_S / (int64_t)(limit >> 32),
+			memory_order_relaxed);
 	}
 }
 

@@ -14,7 +14,7 @@
 #include "metadata/tree.h"
 #include "tests/fake/store_memory.c" /* NOLINT(bugprone-suspicious-include): fakes are in no library */
 
-#define NOW_S	   INT64_C(1700000000)
+#define NOW_S      INT64_C(1700000000)
 #define CALLS_MOST 20
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -103,7 +103,8 @@ static int must_be_published(void *ctx, const struct store_instance *row)
 	must(entry && !entry->detached && str_eq(entry_instance(entry)->spec, row->spec));
 	must(entry_instance(entry)->record.token_epoch == row->token_epoch);
 	must(registry_lookup(comparing->world->registry, entry_instance(entry)->network,
-		     entry_instance(entry)->interface, &entry_instance(entry)->addresses[0].addr) != NULL);
+		     entry_instance(entry)->interface,
+		     &entry_instance(entry)->addresses[0].addr) != NULL);
 	comparing->rows++;
 	return 0;
 }
@@ -111,8 +112,8 @@ static int must_be_published(void *ctx, const struct store_instance *row)
 static void must_make_sense(const struct world *world)
 {
 	struct comparing comparing = {.world = world};
-	must(world->store->ops->instance_each(
-		     world->store, must_be_published, &comparing, NULL) == 0);
+	must(world->store->ops->instance_each(world->store, must_be_published, &comparing, NULL) ==
+		0);
 	must(comparing.rows == registry_count(world->registry));
 }
 
@@ -121,9 +122,8 @@ static void must_make_sense(const struct world *world)
 static void call_line(const struct world *world, struct str line)
 {
 	CLEANUP(buf_done) struct buf target = BUF_EMPTY, out = BUF_EMPTY;
-	const struct operations operations = {.registrar = world->registrar,
-		.certificate = STR("PEM"),
-		.settings = settings};
+	const struct operations operations = {
+		.registrar = world->registrar, .certificate = STR("PEM"), .settings = settings};
 	size_t space = str_find(line, ' ');
 	struct str body = str_from(line, space < line.n ? space + 1 : line.n);
 	buf_add(&target, STR("Telltale_20261124."));

@@ -383,8 +383,7 @@ static json_t *said(const struct config *config)
 	size_t i;
 	json_t *row;
 	assert_non_null(shown);
-	json_array_foreach(json_object_get(shown, "settings"), i, row)
-	{
+	json_array_foreach (json_object_get(shown, "settings"), i, row) {
 		const char *source = json_string_value(json_object_get(row, "source"));
 		if (strcmp(source, "default") != 0) {
 			json_object_set(out, json_string_value(json_object_get(row, "name")),
@@ -537,8 +536,7 @@ static void test_flags_go_over_the_file(void **state)
 	json_t *shown = config_to_json(config), *row;
 	size_t i;
 	char sources[2048] = "";
-	json_array_foreach(json_object_get(shown, "settings"), i, row)
-	{
+	json_array_foreach (json_object_get(shown, "settings"), i, row) {
 		const char *source = json_string_value(json_object_get(row, "source"));
 		size_t n = strlen(sources);
 		(void)snprintf(sources + n, sizeof sources - n, "%s=%s\n",
@@ -833,8 +831,7 @@ static void test_what_is_shown(void **state)
 	assert_null(strstr(dumped, "AKID"));
 	free(dumped);
 	size_t i, n = 0;
-	json_array_foreach(json_object_get(shown, "settings"), i, row)
-	{
+	json_array_foreach (json_object_get(shown, "settings"), i, row) {
 		static const char *const texts[] = {"name", "source", "change", "help"};
 		for (size_t t = 0; t < 4; t++) {
 			assert_true(json_string_length(json_object_get(row, texts[t])) > 0);

@@ -14,9 +14,9 @@
 #include "base/crypto.h"
 #include "fake/alloc.h"
 
-#define NOW_S		INT64_C(1700000000)
-#define CERTIFICATE_S	(INT64_C(30) * 365 * 86400)
-#define MILLION		((size_t)1000000)
+#define NOW_S           INT64_C(1700000000)
+#define CERTIFICATE_S   (INT64_C(30) * 365 * 86400)
+#define MILLION         ((size_t)1000000)
 #define BASE64_LINE_MAX 64
 
 static void unhex(const char *hex, unsigned char *out, size_t n)

@@ -11,9 +11,9 @@
 
 #define TS_CHARS       28 /* ts=2023-10-02T11:22:33.000Z and a space */
 #define TEXT_MAX       (1024 * 1024)
-#define THREADS	       4
-#define LINES	       500
-#define CALLS	       10000
+#define THREADS        4
+#define LINES          500
+#define CALLS          10000
 #define CALLS_A_SECOND 80
 
 static int kept_stderr;
