@@ -88,13 +88,13 @@ static void say_at(const char *file, uint32_t line, uint32_t column, struct diag
 	if (diag) {
 		char what[DIAG_TEXT_BYTES];
 		(void)vsnprintf(what, sizeof what, format, ap); /* cut is fine */
-		diag_write(diag, "%s%s%u:%u: %s", file ? file : "", file ? ":" : "", line, column, what);
+		diag_write(diag, "%s%s%u:%u: %s", file ? file : "", file ? ":" : "", line, column,
+			what);
 		make_printable(diag);
 	}
 }
 
-void node_say(
-	const struct node *node, const char *file, struct diag *diag, const char *format, ...)
+void node_say(const struct node *node, const char *file, struct diag *diag, const char *format, ...)
 {
 	va_list ap;
 	va_start(ap, format);

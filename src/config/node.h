@@ -71,15 +71,14 @@ struct str node_excerpt(struct str text);
  * "FILE:LINE:COLUMN: …" into diag, on one line and as whole UTF-8 characters whatever the arguments
  * hold. node_say_key() says where the key of the member stands.
  */
-void node_say(const struct node *node, const char *file, struct diag *diag, const char *format,
+void node_say(const struct node *node, const char *file, struct diag *diag, const char *format, ...)
+	PRINTF_LIKE(4, 5);
+void node_say_key(const struct node *node, const char *file, struct diag *diag, const char *format,
 	...) PRINTF_LIKE(4, 5);
-void node_say_key(const struct node *node, const char *file, struct diag *diag,
-	const char *format, ...) PRINTF_LIKE(4, 5);
 
 /* The same, with the value rc; macros as diag_set() is. */
-#define node_fail(node, file, diag, rc, ...)                                                       \
-	(node_say((node), (file), (diag), __VA_ARGS__), (rc))
-#define node_fail_key(node, file, diag, rc, ...)                                                   \
+#define node_fail(node, file, diag, rc, ...) (node_say((node), (file), (diag), __VA_ARGS__), (rc))
+#define node_fail_key(node, file, diag, rc, ...) \
 	(node_say_key((node), (file), (diag), __VA_ARGS__), (rc))
 
 /* E_SYNTAX for a member whose key is not known, and which is near. */

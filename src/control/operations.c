@@ -211,12 +211,19 @@ static const struct failure {
 	{E_NOTFOUND, 400, "NotFoundException"},
 };
 
-/* A message may have been cut in the middle of a character: then it is cut before it. */
+/*
+ * One line, though a message may quote what was sent, and may have been cut in the middle of a
+ * character: then it is cut before it.
+ */
 static json_t *message_json(const char *message)
 {
-	size_t n = strlen(message);
-	for (size_t cut = 0; cut < 4 && cut <= n; cut++) {
-		json_t *text = json_stringn(message, n - cut);
+	char line[DIAG_TEXT_BYTES];
+	struct buf out = buf_fixed(line, sizeof line);
+	for (const char *c = message; *c; c++) {
+		buf_add_char(&out, (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c);
+	}
+	for (size_t cut = 0; cut < 4 && cut <= out.n; cut++) {
+		json_t *text = json_stringn(line, out.n - cut);
 		if (text) {
 			return text;
 		}
@@ -226,8 +233,8 @@ static json_t *message_json(const char *message)
 
 static unsigned add_failure(struct buf *out, unsigned status, const char *code, const char *message)
 {
-	json_t *reply = json_pack("{s:s, s:s, s:o}", "__type", code, "code", code, "message",
-		message_json(message));
+	json_t *reply = json_pack(
+		"{s:s, s:s, s:o}", "__type", code, "code", code, "message", message_json(message));
 	char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
 	/* Without memory what happened is said all the same. */
 	buf_add(out, text ? str_of(text) : STR("{\"__type\":\"ServiceException\"}"));

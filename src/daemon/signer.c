@@ -26,11 +26,17 @@ struct signer {
 	_Atomic(struct job *) jobs; /* pushed by workers, taken whole by the signer */
 };
 
+static void release(struct job *job)
+{
+	atomic_fetch_sub_explicit(&job->entry->holds, 1, memory_order_release);
+	free(job);
+}
+
+/* A job that brought nothing: the next request may ask again. */
 static void drop(struct job *job)
 {
 	atomic_store_explicit(&job->entry->signing, false, memory_order_release);
-	atomic_fetch_sub_explicit(&job->entry->holds, 1, memory_order_release);
-	free(job);
+	release(job);
 }
 
 void signer_want(struct signer *signer, struct entry *entry, struct str document)
@@ -83,12 +89,14 @@ static void work(struct signer *signer, struct job *job)
 {
 	struct signed_document *document = sign(signer->key, job->document);
 	if (document) {
-		registry_signed(signer->registry, job->entry, document);
+		registry_signed(
+			signer->registry, job->entry, document); /* it may be asked again now */
+		release(job);
 	} else {
 		LOG(LOG_ERROR, "daemon", "an identity document could not be signed",
 			LOG_INT("bytes", job->document.n));
+		drop(job);
 	}
-	drop(job);
 	signer->on_done(signer->ctx);
 }
 

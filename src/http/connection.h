@@ -34,9 +34,9 @@ enum conn_state {
 	CONN_FREE,
 	CONN_READING, /* a request has begun, or the first one is awaited */
 	CONN_IDLE,    /* between requests */
-	CONN_WRITING, /* part of a reply waits for room in the socket */
-	CONN_PARKED,  /* the handler will have the answer later */
-	CONN_LINGER,  /* everything is sent; waiting for the peer's end so that it is not cut off */
+	CONN_WRITING, /* part of a reply waits for room in the socket, or requests for a later turn */
+	CONN_PARKED, /* the handler will have the answer later */
+	CONN_LINGER, /* everything is sent; waiting for the peer's end so that it is not cut off */
 	CONN_STATES,
 };
 
@@ -68,7 +68,7 @@ struct conn {
 	bool close;    /* after what waits to be sent */
 	bool admitted; /* the handler counts it */
 	bool in_body;  /* the head of a request is here, its body is not */
-	bool put_off;       /* the handler was asked before for the same request */
+	bool put_off;  /* the handler was asked before for the same request */
 };
 
 _Static_assert(sizeof(struct conn) <= 64, "a connection is one cache line");

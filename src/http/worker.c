@@ -17,6 +17,7 @@
 #define ACCEPT_PAUSE_MS 100
 #define LISTENER_TAG    (UINT64_C(1) << 32)
 #define OUT_KEPT_BYTES  ((size_t)256 * 1024)
+#define ANSWERS_A_TURN  8 /* to one connection; further requests wait for a later turn */
 
 enum order { ORDER_WAKE = 1, ORDER_DRAIN = 2, ORDER_STOP = 4, ORDER_LIMITS = 8 };
 
@@ -128,11 +129,14 @@ static enum outcome keep_unsent(
 	return watch(worker, conn, fd, EPOLLOUT) ? OUTCOME_BUSY : OUTCOME_GONE;
 }
 
-/* An IP TTL only ever goes down on a connection, so that no retransmission travels further. */
-static void lower_hop_limit(struct conn *conn, int fd, uint8_t limit)
+/*
+ * An IP TTL only ever goes down on a connection, so that no retransmission travels further. Returns
+ * false when it could not be set: then nothing that depends on it may be sent.
+ */
+static bool lower_hop_limit(struct conn *conn, int fd, uint8_t limit)
 {
 	if (conn->peer.hop_limit && conn->peer.hop_limit <= limit) {
-		return;
+		return true;
 	}
 	int value = limit;
 	int rc = conn->peer.ipv6
@@ -141,6 +145,7 @@ static void lower_hop_limit(struct conn *conn, int fd, uint8_t limit)
 	if (rc == 0) {
 		conn->peer.hop_limit = limit;
 	}
+	return rc == 0;
 }
 
 /*
@@ -275,8 +280,9 @@ static enum outcome answer_one(
 	if (resp.later) {
 		return park(worker, conn, fd);
 	}
-	if (resp.hop_limit) {
-		lower_hop_limit(conn, fd, resp.hop_limit);
+	if (resp.hop_limit && !lower_hop_limit(conn, fd, resp.hop_limit)) {
+		end_connection(worker, conn, fd);
+		return OUTCOME_GONE;
 	}
 	conn->in_body = false;
 	conn->put_off = false;
@@ -326,7 +332,21 @@ static void await(struct http_worker *worker, struct conn *conn, int fd, bool be
 	}
 }
 
-/* Answer all whole requests in bytes, one after the other, and put the connection to wait. */
+/*
+ * Let the others have their turn: hundreds of requests fit into one receive, and a caller with many
+ * connections would make everybody wait for all of them. To go on once the socket can be written to
+ * is to write nothing: the connection comes back in a later turn, and not before the peer reads.
+ */
+static void give_way(struct http_worker *worker, struct conn *conn, int fd)
+{
+	buf_reset(&conn->bytes->out);
+	conn->bytes->sent_bytes = 0;
+	conn_move(conn, CONN_WRITING);
+	set_timer(worker, fd, worker->limits.request_timeout_ms);
+	(void)watch(worker, conn, fd, EPOLLOUT); /* if not, it is closed already */
+}
+
+/* Answer the whole requests in bytes, one after the other, and put the connection to wait. */
 static void answer_all(
 	struct http_worker *worker, struct conn *conn, int fd, struct str bytes, bool saved)
 {
@@ -335,7 +355,8 @@ static void answer_all(
 	if (conn->state == CONN_IDLE) {
 		conn_move(conn, CONN_READING);
 	}
-	while (outcome == OUTCOME_MORE && one && used < bytes.n) {
+	for (unsigned n = 0; n < ANSWERS_A_TURN && outcome == OUTCOME_MORE && one && used < bytes.n;
+		n++) {
 		outcome = answer_one(worker, conn, fd, str_from(bytes, used), &one);
 		used += one;
 	}
@@ -346,7 +367,12 @@ static void answer_all(
 		end_connection(worker, conn, fd);
 		return;
 	}
-	if (outcome == OUTCOME_MORE) {
+	if (outcome != OUTCOME_MORE) {
+		return;
+	}
+	if (one && used < bytes.n) {
+		give_way(worker, conn, fd);
+	} else {
 		await(worker, conn, fd, used<bytes.n, used> 0 || !saved);
 	}
 }
@@ -387,19 +413,29 @@ static void on_readable(struct http_worker *worker, struct conn *conn, int fd)
 	}
 }
 
-static void on_writable(struct http_worker *worker, struct conn *conn, int fd)
+/* Send what waits. Returns whether the connection is still there and nothing waits any more. */
+static bool send_waiting(struct http_worker *worker, struct conn *conn, int fd)
 {
 	struct conn_bytes *bytes = conn->bytes;
+	if (bytes->sent_bytes == bytes->out.n) {
+		return true; /* it gave way to others */
+	}
 	struct str rest = str_from(buf_str(&bytes->out), bytes->sent_bytes);
 	ssize_t n = send(fd, rest.p, rest.n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR) {
 			end_connection(worker, conn, fd);
 		}
-		return;
+		return false;
 	}
 	bytes->sent_bytes += (size_t)n;
-	if (bytes->sent_bytes < bytes->out.n) {
+	return bytes->sent_bytes == bytes->out.n;
+}
+
+static void on_writable(struct http_worker *worker, struct conn *conn, int fd)
+{
+	struct conn_bytes *bytes = conn->bytes;
+	if (!send_waiting(worker, conn, fd)) {
 		return;
 	}
 	if (conn->close) {
@@ -412,6 +448,7 @@ static void on_writable(struct http_worker *worker, struct conn *conn, int fd)
 		return;
 	}
 	if (bytes->in.n) {
+		set_timer(worker, fd, worker->limits.header_timeout_ms);
 		answer_all(worker, conn, fd, buf_str(&bytes->in), true);
 	} else {
 		conn_drop_bytes(conn);
@@ -590,7 +627,7 @@ static void drain_one(struct http_worker *worker, struct conn *conn, int fd)
 		(conn->state == CONN_READING && !(conn->bytes && conn->bytes->in.n))) {
 		end_connection(worker, conn, fd);
 	} else if (conn->state == CONN_WRITING) {
-		conn->close = true;
+		conn->close |= conn->bytes->in.n == 0; /* else the next reply says so */
 	}
 }
 

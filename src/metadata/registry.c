@@ -63,9 +63,7 @@ struct registry {
 	struct retired *retired;
 	size_t n_retired;
 	size_t cap_retired;
-	struct entry **dead; /* removed, but a connection may hold them */
-	size_t n_dead;
-	size_t cap_dead;
+	struct entry *dead; /* removed, but a connection may hold them */
 	struct reader readers[REGISTRY_WORKERS_MAX];
 };
 
@@ -103,10 +101,9 @@ static uint64_t hash_match(struct str network, struct str interface, const struc
 /* Whether every worker has come out of a wait since that epoch, or waits. */
 bool registry_passed(const struct registry *registry, uint64_t mark)
 {
-	atomic_thread_fence(memory_order_seq_cst);
 	for (unsigned i = 0; i < registry->workers; i++) {
 		uint64_t seen =
-			atomic_load_explicit(&registry->readers[i].seen, memory_order_acquire);
+			atomic_load_explicit(&registry->readers[i].seen, memory_order_seq_cst);
 		if (seen != 0 && seen < mark) {
 			return false;
 		}
@@ -116,8 +113,7 @@ bool registry_passed(const struct registry *registry, uint64_t mark)
 
 static uint64_t new_epoch(struct registry *registry)
 {
-	atomic_thread_fence(memory_order_seq_cst);
-	return atomic_fetch_add_explicit(&registry->epoch, 1, memory_order_acq_rel) + 1;
+	return atomic_fetch_add_explicit(&registry->epoch, 1, memory_order_seq_cst) + 1;
 }
 
 static bool grow(void *array, size_t n, size_t *cap, size_t bytes)
@@ -170,19 +166,26 @@ static void free_entry(struct entry *entry, unsigned workers)
 	free(entry);
 }
 
-static void reclaim_dead(struct registry *registry)
+/* Returns how many still wait. */
+static size_t reclaim_dead(struct registry *registry)
 {
 	size_t kept = 0;
-	for (size_t i = 0; i < registry->n_dead; i++) {
-		struct entry *entry = registry->dead[i];
-		if (atomic_load_explicit(&entry->holds, memory_order_acquire) == 0 &&
-			registry_passed(registry, entry->dead_epoch)) {
+	for (struct entry **link = &registry->dead; *link;) {
+		struct entry *entry = *link;
+		/*
+		 * In this order: a worker that found the entry in its last turn may hold it until
+		 * that turn ends. Only when none can any more does a zero stay one.
+		 */
+		if (registry_passed(registry, entry->dead_epoch) &&
+			atomic_load_explicit(&entry->holds, memory_order_acquire) == 0) {
+			*link = entry->next_dead;
 			free_entry(entry, registry->workers);
 		} else {
-			registry->dead[kept++] = entry;
+			link = &entry->next_dead;
+			kept++;
 		}
 	}
-	registry->n_dead = kept;
+	return kept;
 }
 
 /* Take over what the signer has replaced. */
@@ -210,8 +213,7 @@ size_t registry_reclaim(struct registry *registry)
 		}
 	}
 	registry->n_retired = kept;
-	reclaim_dead(registry);
-	return registry->n_retired + registry->n_dead;
+	return registry->n_retired + reclaim_dead(registry);
 }
 
 /* --- indexes --------------------------------------------------------------------------------- */
@@ -309,7 +311,7 @@ static bool is_vacant(const struct binding *binding)
 
 static struct match_table *matches_of(const struct registry *registry)
 {
-	return atomic_load_explicit(&registry->matches, memory_order_acquire);
+	return atomic_load_explicit(&registry->matches, memory_order_seq_cst);
 }
 
 /* The slot that holds it, or table->cap. */
@@ -319,7 +321,7 @@ static size_t match_find(const struct match_table *table, struct str network, st
 	size_t at = hash_match(network, interface, prefix) & (table->cap - 1);
 	for (;;) {
 		struct binding *binding =
-			atomic_load_explicit(&table->slots[at], memory_order_acquire);
+			atomic_load_explicit(&table->slots[at], memory_order_seq_cst);
 		if (!binding) {
 			return table->cap;
 		}
@@ -346,7 +348,7 @@ static void match_insert(struct match_table *table, struct binding *binding)
 	while (atomic_load_explicit(&table->slots[at], memory_order_relaxed)) {
 		at = (at + 1) & (table->cap - 1);
 	}
-	atomic_store_explicit(&table->slots[at], binding, memory_order_release);
+	atomic_store_explicit(&table->slots[at], binding, memory_order_seq_cst);
 	table->used++;
 }
 
@@ -378,7 +380,7 @@ static int matches_reserve(struct registry *registry, size_t n)
 			match_insert(bigger, binding);
 		}
 	}
-	atomic_store_explicit(&registry->matches, bigger, memory_order_release);
+	atomic_store_explicit(&registry->matches, bigger, memory_order_seq_cst);
 	retire(registry, table, free);
 	return 0;
 }
@@ -407,7 +409,7 @@ static bool lookup_in(const struct registry *registry, struct str network, struc
 			size_t at = match_find(table, network, interface, &prefix);
 			if (at < table->cap) {
 				struct binding *binding = atomic_load_explicit(
-					&table->slots[at], memory_order_acquire);
+					&table->slots[at], memory_order_seq_cst);
 				if (binding && binding != TOMBSTONE) {
 					*ret_entry = is_vacant(binding) ? NULL : binding->entry;
 					return true;
@@ -460,7 +462,7 @@ static struct binding *slot_at(const struct match_table *table, size_t at)
 static void clear_slot(struct registry *registry, struct match_table *table, size_t at)
 {
 	struct binding *binding = slot_at(table, at);
-	atomic_store_explicit(&table->slots[at], TOMBSTONE, memory_order_release);
+	atomic_store_explicit(&table->slots[at], TOMBSTONE, memory_order_seq_cst);
 	count_length(registry, binding->prefix.bits, -1);
 	retire(registry, binding, free);
 }
@@ -514,7 +516,7 @@ static void bind(struct registry *registry, struct match_table *table, struct bi
 		free(binding); /* the entry has it already, or its match names it twice */
 		return;
 	}
-	atomic_store_explicit(&table->slots[at], binding, memory_order_release);
+	atomic_store_explicit(&table->slots[at], binding, memory_order_seq_cst);
 	retire(registry, there, free);
 }
 
@@ -606,7 +608,7 @@ static int add_entry(struct registry *registry, struct instance *instance, struc
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
 	/* Found by address from now on: until the next line that means "gone", which is harmless. */
-	atomic_store_explicit(&entry->current, instance, memory_order_release);
+	atomic_store_explicit(&entry->current, instance, memory_order_seq_cst);
 	index_add(&registry->names, entry);
 	index_add(&registry->ids, entry);
 	atomic_store_explicit(&registry->count, registry->names.n, memory_order_relaxed);
@@ -631,7 +633,7 @@ static int replace(struct registry *registry, struct entry *entry, struct instan
 		index_remove(&registry->ids, str_of(old->id));
 	}
 	/* The index of names finds it as before: its key is the same text in the new snapshot. */
-	atomic_store_explicit(&entry->current, instance, memory_order_release);
+	atomic_store_explicit(&entry->current, instance, memory_order_seq_cst);
 	if (renumbered) {
 		index_add(&registry->ids, entry);
 	}
@@ -702,14 +704,12 @@ int registry_remove(struct registry *registry, struct str name)
 	if (entry->detached) {
 		settle_detached(registry);
 	}
-	atomic_store_explicit(&entry->current, NULL, memory_order_release);
+	atomic_store_explicit(&entry->current, NULL, memory_order_seq_cst);
 	atomic_fetch_add_explicit(&registry->generation, 1, memory_order_release);
 	entry->dead_epoch = new_epoch(registry);
 	retire(registry, old, free_instance);
-	if (!grow(&registry->dead, registry->n_dead, &registry->cap_dead, sizeof *registry->dead)) {
-		return 0; /* no memory for the list: better leak the entry than free it under a reader */
-	}
-	registry->dead[registry->n_dead++] = entry;
+	entry->next_dead = registry->dead;
+	registry->dead = entry;
 	return 0;
 }
 
@@ -775,7 +775,7 @@ void registry_signed(
 	struct registry *registry, struct entry *entry, struct signed_document *document)
 {
 	struct signed_document *old =
-		atomic_exchange_explicit(&entry->signed_document, document, memory_order_acq_rel);
+		atomic_exchange_explicit(&entry->signed_document, document, memory_order_seq_cst);
 	atomic_store_explicit(&entry->signing, false, memory_order_release);
 	if (old) {
 		/* Only the writer keeps the list of what is retired: hand it over. */
@@ -797,11 +797,10 @@ void registry_turn(struct registry *registry, unsigned worker)
 {
 	uint64_t epoch = atomic_load_explicit(&registry->epoch, memory_order_acquire);
 	/*
-	 * Release: what was read in the turn before is done with when the writer sees this. The fence:
-	 * the writer sees it before anything is read from here, so it does not free what we find.
+	 * What was read in the turn before is done with when the writer sees this; and the writer sees
+	 * it before anything is read from here, so it does not free what we find.
 	 */
-	atomic_store_explicit(&registry->readers[worker].seen, epoch, memory_order_release);
-	atomic_thread_fence(memory_order_seq_cst);
+	atomic_store_explicit(&registry->readers[worker].seen, epoch, memory_order_seq_cst);
 }
 
 void registry_idle(struct registry *registry, unsigned worker)
@@ -855,8 +854,10 @@ void registry_free(struct registry *registry)
 			free_entry(registry->names.slots[i], registry->workers);
 		}
 	}
-	for (size_t i = 0; i < registry->n_dead; i++) {
-		free_entry(registry->dead[i], registry->workers);
+	while (registry->dead) {
+		struct entry *entry = registry->dead;
+		registry->dead = entry->next_dead;
+		free_entry(entry, registry->workers);
 	}
 	for (size_t i = 0; i < registry->n_retired; i++) {
 		registry->retired[i].free(registry->retired[i].what);
@@ -873,6 +874,5 @@ void registry_free(struct registry *registry)
 	free(registry->names.slots);
 	free(registry->ids.slots);
 	free(registry->retired);
-	free(registry->dead);
 	free(registry);
 }

@@ -9,6 +9,10 @@
  * Secrets: none of its own
  * Limits:  REGISTRY_WORKERS_MAX
  * Spec:    docs/architecture.md#publication (QSBR: quiescent-state-based reclamation)
+ *
+ * What a reader has seen, and every pointer that is published and later freed, are read and written
+ * in one total order (memory_order_seq_cst): either the writer sees that a reader is there, or the
+ * reader sees the new pointer. Reading costs no more than an acquire on the machines we know.
  */
 #ifndef TELLTALE_METADATA_REGISTRY_H
 #define TELLTALE_METADATA_REGISTRY_H
@@ -38,6 +42,7 @@ struct entry {
 	_Atomic int64_t throttle_ns;        /* when the token bucket is full again */
 	_Atomic(struct signed_document *) signed_document;
 	_Atomic bool signing;            /* the signer has it */
+	struct entry *next_dead;         /* of those that were removed; the writer's */
 	uint64_t dead_epoch;             /* when it was removed; the writer's */
 	bool detached;                   /* by registry_detach(); the writer's */
 	_Atomic(struct stats *) stats[]; /* one a worker, NULL until first needed */
@@ -68,7 +73,7 @@ struct entry *registry_lookup(const struct registry *registry, struct str networ
 /* The current snapshot; NULL once removed. */
 static inline const struct instance *entry_instance(const struct entry *entry)
 {
-	return atomic_load_explicit(&entry->current, memory_order_acquire);
+	return atomic_load_explicit(&entry->current, memory_order_seq_cst);
 }
 
 /* The worker's counters for the entry, made when first needed; NULL when out of memory. */

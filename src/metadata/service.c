@@ -69,8 +69,8 @@ static void unthrottle(const struct service_worker *worker, struct entry *entry)
 {
 	uint64_t limit = atomic_load_explicit(&worker->throttle, memory_order_relaxed);
 	if (limit >> 32) {
-		atomic_fetch_sub_explicit(
-			&entry->throttle_ns, NS_PER_S / (int64_t)(limit >> 32), memory_order_relaxed);
+		atomic_fetch_sub_explicit(&entry->throttle_ns, NS_PER_S / (int64_t)(limit >> 32),
+			memory_order_relaxed);
 	}
 }
 
@@ -100,7 +100,7 @@ static int signed_text(const struct service *service, struct entry *entry, const
 {
 	struct str document = tree_document(tree);
 	const struct signed_document *is =
-		atomic_load_explicit(&entry->signed_document, memory_order_acquire);
+		atomic_load_explicit(&entry->signed_document, memory_order_seq_cst);
 	if (is && str_eq(is->document, document)) {
 		*ret_text = kind == TREE_SIGNATURE ? is->signature : is->pkcs7;
 		return 0;

@@ -188,8 +188,10 @@ static int make_instance_role(struct tree *tree, const struct instance *instance
 static int take_user_data(struct tree *tree, const json_t *spec, struct diag *diag)
 {
 	struct str text = member(spec, "userDataBase64");
-	if (text.p && base64_decode(text, &tree->user_data) < 0) {
-		return diag_set(diag, E_SYNTAX, "userDataBase64: not base64");
+	int rc = text.p ? base64_decode(text, &tree->user_data) : 0;
+	if (rc < 0) {
+		return diag_set(
+			diag, rc, rc == -ENOMEM ? "out of memory" : "userDataBase64: not base64");
 	}
 	return 0;
 }

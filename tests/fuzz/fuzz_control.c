@@ -3,8 +3,8 @@
  * registrar_options, registrar_delete, registrar_revoke, registrar_list, plan_commit, view_instance.
  *
  * Each line is one call: the operation's name, a space, the body. They work on two instances in an
- * in-memory store. What is there after each call must make sense: store and registry say the same,
- * and every instance that was accepted has a tree.
+ * in-memory store. What is there after each call must make sense: store and registry say the same.
+ * At the end every instance that was accepted has a tree.
  */
 #include <stdlib.h>
 
@@ -14,7 +14,7 @@
 #include "metadata/tree.h"
 #include "tests/fake/store_memory.c" /* NOLINT(bugprone-suspicious-include): fakes are in no library */
 
-#define NOW_S	   INT64_C(1700000000)
+#define NOW_S      INT64_C(1700000000)
 #define CALLS_MOST 20
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -39,17 +39,17 @@ static json_t *settings(void *ctx)
 
 struct world {
 	struct registry *registry;
-	struct store *store_;
+	struct store *store;
 	struct registrar *registrar;
 };
 
 static struct world make_world(void)
 {
 	static const struct site site = {STR_INIT("us-west-2"), STR_INIT("123456789012")};
-	struct world world = {.registry = registry_new(1), .store_ = store_memory_new()};
+	struct world world = {.registry = registry_new(1), .store = store_memory_new()};
 	json_t *specs = NULL;
-	must(world.registry && world.store_);
-	world.registrar = registrar_new(world.registry, world.store_, &site, now_s);
+	must(world.registry && world.store);
+	world.registrar = registrar_new(world.registry, world.store, &site, now_s);
 	must(world.registrar);
 	must(spec_from_text(STR("[{name: aa, match: {addresses: [10.0.0.1]}, tags: {a: b}},"
 				" {name: bb, metadataOptions: {httpTokens: required}}]"),
@@ -63,7 +63,7 @@ static void free_world(struct world *world)
 {
 	registrar_free(world->registrar);
 	registry_free(world->registry);
-	store_free(world->store_);
+	store_free(world->store);
 }
 
 /* --- what must hold ---------------------------------------------------------------------------- */
@@ -84,12 +84,10 @@ static void must_be_reply(unsigned status, struct str text)
 
 static int must_have_tree(void *ctx, struct entry *entry)
 {
-	const struct instance *instance = entry_instance(entry);
 	struct tree *compiled = NULL;
-	must(instance && !entry->detached);
-	must(tree_compile(instance, &compiled, NULL) == 0);
+	(void)ctx;
+	must(tree_compile(entry_instance(entry), &compiled, NULL) == 0);
 	tree_free(compiled);
-	++*(size_t *)ctx;
 	return 0;
 }
 
@@ -102,22 +100,21 @@ static int must_be_published(void *ctx, const struct store_instance *row)
 {
 	struct comparing *comparing = ctx;
 	struct entry *entry = registry_find(comparing->world->registry, row->name);
-	must(entry && str_eq(entry_instance(entry)->spec, row->spec));
+	must(entry && !entry->detached && str_eq(entry_instance(entry)->spec, row->spec));
 	must(entry_instance(entry)->record.token_epoch == row->token_epoch);
 	must(registry_lookup(comparing->world->registry, entry_instance(entry)->network,
-		     entry_instance(entry)->interface, &entry_instance(entry)->addresses[0].addr) != NULL);
+		     entry_instance(entry)->interface,
+		     &entry_instance(entry)->addresses[0].addr) != NULL);
 	comparing->rows++;
 	return 0;
 }
 
 static void must_make_sense(const struct world *world)
 {
-	size_t entries = 0;
 	struct comparing comparing = {.world = world};
-	must(registry_each(world->registry, must_have_tree, &entries) == 0);
-	must(world->store_->ops->instance_each(
-		     world->store_, must_be_published, &comparing, NULL) == 0);
-	must(entries == comparing.rows && entries == registry_count(world->registry));
+	must(world->store->ops->instance_each(world->store, must_be_published, &comparing, NULL) ==
+		0);
+	must(comparing.rows == registry_count(world->registry));
 }
 
 /* --- calling ----------------------------------------------------------------------------------- */
@@ -125,9 +122,8 @@ static void must_make_sense(const struct world *world)
 static void call_line(const struct world *world, struct str line)
 {
 	CLEANUP(buf_done) struct buf target = BUF_EMPTY, out = BUF_EMPTY;
-	const struct operations operations = {.registrar = world->registrar,
-		.certificate = STR("PEM"),
-		.settings = settings};
+	const struct operations operations = {
+		.registrar = world->registrar, .certificate = STR("PEM"), .settings = settings};
 	size_t space = str_find(line, ' ');
 	struct str body = str_from(line, space < line.n ? space + 1 : line.n);
 	buf_add(&target, STR("Telltale_20261124."));
@@ -147,6 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		call_line(&world, line);
 		must_make_sense(&world);
 	}
+	must(registry_each(world.registry, must_have_tree, NULL) == 0);
 	free_world(&world);
 	return 0;
 }

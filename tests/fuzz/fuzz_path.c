@@ -24,7 +24,8 @@ static void must(bool holds)
 static void make_tree(void)
 {
 	static const struct site site = {STR_INIT("us-west-2"), STR_INIT("123456789012")};
-	static const struct instance_record record = {.created_s = 1, .launched_s = 2, .changed_s = 3};
+	static const struct instance_record record = {
+		.created_s = 1, .launched_s = 2, .changed_s = 3};
 	static const char text[] =
 		"{\"name\": \"web-1\", \"publicKeys\": {\"ops\": \"ssh-ed25519 AAAA\"},"
 		" \"tags\": {\"Name\": \"web-1\"}, \"role\": {\"name\": \"app\"},"

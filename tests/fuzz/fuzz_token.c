@@ -55,7 +55,7 @@ static void try_minted(const uint8_t *data)
 	uint32_t ttl_s = (uint32_t)(data[0] << 8 | data[1]) % TOKEN_TTL_MAX_S + TOKEN_TTL_MIN_S;
 	int64_t now_ns = (int64_t)((uint32_t)data[2] << 23 | (uint32_t)data[3] << 15 |
 				   (uint32_t)data[4] << 7 | data[5]) *
-		1234567891;
+			 1234567891;
 	uint32_t left_s = 0;
 	must(token_mint(&keys, &owner, &rng, now_ns, ttl_s, text) == 0);
 	must(token_verify(&keys, &owner, token, now_ns, &left_s) == 0 && left_s == ttl_s);

@@ -21,9 +21,12 @@
 #include "control/registrar.h"
 
 #define CONTROL_WORKERS 2
-#define CONTROL_NOW_S	INT64_C(1800000000)
+#define CONTROL_NOW_S   INT64_C(1800000000)
 
 static int64_t control_clock_s;
+
+/* Which allocation fails in the next call of the registrar; 0: none. */
+static unsigned control_fail_at;
 
 static inline int64_t control_now_s(void)
 {
@@ -69,6 +72,16 @@ static inline int control_teardown(void **state)
 	return 0;
 }
 
+/* As after a restart of the daemon: what the store holds is published anew. */
+static inline void control_restart(struct control *c)
+{
+	registrar_free(c->registrar);
+	registry_free(c->registry);
+	c->registry = registry_new(CONTROL_WORKERS);
+	c->registrar = registrar_new(c->registry, c->store, &help_site, control_now_s);
+	assert_int_equal(registrar_load(c->registrar, &c->diag), 0);
+}
+
 /* --- specifications ---------------------------------------------------------------------------- */
 
 /* YAML, as config accepts it. */
@@ -86,6 +99,7 @@ static inline int control_put(struct control *c, const char *text)
 {
 	json_t *specs = control_specs(text);
 	c->diag.text[0] = '\0';
+	alloc_fail_at(control_fail_at);
 	int rc = registrar_put(c->registrar, specs, &c->diag);
 	json_decref(specs);
 	return rc;
@@ -97,6 +111,7 @@ static inline int control_apply(struct control *c, const char *text)
 	json_t *specs = *text ? control_specs(text) : json_array();
 	size_t changed = 99999;
 	c->diag.text[0] = '\0';
+	alloc_fail_at(control_fail_at);
 	int rc = registrar_apply_files(c->registrar, specs, &changed, &c->diag);
 	json_decref(specs);
 	return rc < 0 ? rc : (int)changed;
@@ -106,6 +121,7 @@ static inline int control_options(struct control *c, const char *name, const cha
 {
 	json_t *object = help_json(changes);
 	c->diag.text[0] = '\0';
+	alloc_fail_at(control_fail_at);
 	int rc = registrar_options(c->registrar, str_of(name), object, &c->diag);
 	json_decref(object);
 	return rc;
@@ -142,8 +158,9 @@ static inline int control_add_entry(void *ctx, struct entry *entry)
 	char first[IPADDR_TEXT_BYTES];
 	ipaddr_format(&i->addresses[0].addr, first);
 	buf_add_f(ctx, "%.*s|%.*s|%s|%s|%u|%lld|%lld|%lld|%s|%d\n", STR_FMT(i->name),
-		STR_FMT(i->spec), i->id, first, i->record.token_epoch, (long long)i->record.created_s,
-		(long long)i->record.launched_s, (long long)i->record.changed_s,
+		STR_FMT(i->spec), i->id, first, i->record.token_epoch,
+		(long long)i->record.created_s, (long long)i->record.launched_s,
+		(long long)i->record.changed_s,
 		i->role ? i->role->failed ? "failed" : "role" : "none", entry->detached);
 	return 0;
 }
@@ -152,8 +169,7 @@ static inline int control_add_entry(void *ctx, struct entry *entry)
 static inline char *control_dump(struct control *c)
 {
 	struct buf out = BUF_EMPTY;
-	assert_int_equal(
-		c->store->ops->instance_each(c->store, control_add_row, &out, NULL), 0);
+	assert_int_equal(c->store->ops->instance_each(c->store, control_add_row, &out, NULL), 0);
 	buf_add(&out, STR("--\n"));
 	assert_int_equal(registry_each(c->registry, control_add_entry, &out), 0);
 	char *text = buf_take(&out);

@@ -19,7 +19,7 @@
 
 #include "http/http1.h"
 
-#define HELP_HEAD_BYTES	  8192
+#define HELP_HEAD_BYTES   8192
 #define HELP_TARGET_BYTES 2048
 #define HELP_LIMITS             \
 	((struct http1_limits){ \

@@ -25,6 +25,7 @@
 #include "metadata/instance.h"
 #include "metadata/role.h"
 #include "metadata/tree.h"
+#include "tests/fake/alloc.h"
 
 /* The site and the record of every instance in these tests. */
 #define HELP_REGION     "us-west-2"
@@ -118,26 +119,45 @@ static inline struct tree *help_tree(const char *spec_text)
 	return tree;
 }
 
+/* --- memory that runs out ---------------------------------------------------------------------- */
+
+/*
+ * Call with the first of our own allocations failing, then the second, … until none has to. Each
+ * failure is told as -ENOMEM. Returns how many there were.
+ */
+static inline unsigned help_each_allocation_fails(int (*call)(void *ctx), void *ctx)
+{
+	for (unsigned n = 1;; n++) {
+		alloc_fail_at(n);
+		int rc = call(ctx);
+		if (!alloc_fail_at(0)) {
+			assert_int_equal(rc, 0);
+			return n - 1;
+		}
+		assert_int_equal(rc, -ENOMEM);
+	}
+}
+
 /* --- a realistic one --------------------------------------------------------------------------- */
 
-#define HELP_KEY                                                                                   \
+#define HELP_KEY \
 	"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2rZK7m1Yp0mVnQ6z0Xq9kqkq0mPq1v8rY0b7s2cXy1 ops@example"
 #define HELP_USER_DATA                                                                             \
 	"I2Nsb3VkLWNvbmZpZwpwYWNrYWdlczoKICAtIG5naW54CnJ1bmNtZDoKICAtIFtzeXN0ZW1jdGwsIGVuYWJsZSwg" \
 	"LS1ub3csIG5naW54XQo="
 
 /* One address of each kind, a key, tags, a role whose credentials are in a file, user-data. */
-#define HELP_REALISTIC                                                                             \
-	"{'name': 'web-1', 'match': {'addresses': ['172.26.2.10'], 'mac': '02:aa:bb:cc:dd:01'},"     \
-	" 'blueprintId': 'amazon_linux_2023', 'bundleId': 'small_3_0',"                              \
-	" 'location': {'availabilityZone': 'us-west-2a', 'regionName': 'us-west-2'},"                \
-	" 'metadataOptions': {'httpTokens': 'required', 'httpPutResponseHopLimit': 2,"               \
-	" 'instanceMetadataTags': 'enabled'},"                                                       \
-	" 'publicKeys': {'ops': '" HELP_KEY "'},"                                                    \
-	" 'tags': {'Name': 'web-1', 'environment': 'production', 'team': 'platform'},"               \
-	" 'userDataBase64': '" HELP_USER_DATA "',"                                                   \
-	" 'role': {'name': 'AmazonLightsailInstanceRole',"                                           \
-	" 'credentials': {'file': '/etc/telltale/credentials/web-1.json'}},"                         \
+#define HELP_REALISTIC                                                                           \
+	"{'name': 'web-1', 'match': {'addresses': ['172.26.2.10'], 'mac': '02:aa:bb:cc:dd:01'}," \
+	" 'blueprintId': 'amazon_linux_2023', 'bundleId': 'small_3_0',"                          \
+	" 'location': {'availabilityZone': 'us-west-2a', 'regionName': 'us-west-2'},"            \
+	" 'metadataOptions': {'httpTokens': 'required', 'httpPutResponseHopLimit': 2,"           \
+	" 'instanceMetadataTags': 'enabled'},"                                                   \
+	" 'publicKeys': {'ops': '" HELP_KEY "'},"                                                \
+	" 'tags': {'Name': 'web-1', 'environment': 'production', 'team': 'platform'},"           \
+	" 'userDataBase64': '" HELP_USER_DATA "',"                                               \
+	" 'role': {'name': 'AmazonLightsailInstanceRole',"                                       \
+	" 'credentials': {'file': '/etc/telltale/credentials/web-1.json'}},"                     \
 	" 'publicIpAddress': '192.0.2.10', 'ipv6Addresses': ['2600:1f14:a10:cf01::10']}"
 
 #endif

@@ -50,7 +50,8 @@ static void crawl(const struct tree *tree, const char *path, struct buf *out)
 		struct tree_hit hit;
 		rest = str_from(rest, line.n < rest.n ? line.n + 1 : line.n);
 		name.n -= name.n && name.p[name.n - 1] == '/';
-		(void)snprintf(below, sizeof below, "%s%s%.*s", path, *path ? "/" : "", STR_FMT(name));
+		(void)snprintf(
+			below, sizeof below, "%s%s%.*s", path, *path ? "/" : "", STR_FMT(name));
 		if (tree_find(tree, TREE_LATEST, str_of(below), &hit) < 0) {
 			continue; /* user-data that is not there */
 		}
@@ -99,37 +100,37 @@ static void assert_leaves(const struct tree *tree, const struct expected *rows, 
 
 /* --- an instance with everything --------------------------------------------------------------- */
 
-#define FULL                                                                                       \
-	"{'name': 'full-1', 'instanceId': 'i-0123456789abcdef0', 'imageId': 'ami-0a1b2c3d',"         \
-	" 'instanceType': 't4g.medium', 'architecture': 'arm64', 'instanceLifeCycle': 'spot',"       \
-	" 'monitoring': 'enabled',"                                                                  \
-	" 'match': {'addresses': ['10.1.2.3'], 'mac': '02:AA:BB:CC:DD:01'},"                         \
-	" 'location': {'availabilityZone': 'eu-north-1b', 'regionName': 'eu-north-1'},"              \
-	" 'metadataOptions': {'instanceMetadataTags': 'enabled'},"                                   \
-	" 'publicKeys': {'ops': 'ssh-rsa AAAA ops', 'dev@home': 'ssh-ed25519 BBBB dev'},"            \
-	" 'tags': {'Name': 'full-1', 'empty': '', 'a:b': 'c d'},"                                    \
-	" 'role': {'name': 'app-role', 'credentials': {'accessKeyId': 'ASIAX',"                      \
-	" 'secretAccessKey': 's', 'token': 't'}},"                                                   \
-	" 'privateIpAddress': '172.26.2.10', 'publicIpAddress': '192.0.2.10',"                       \
-	" 'ipv6Addresses': ['2600:1f16:67f:f201::10', '2600:1f16:67f:f201::11',"                     \
-	" '2600:1f16:67f:f202::12'],"                                                                \
-	" 'securityGroups': ['web', 'default'], 'userDataBase64': 'aGkK',"                           \
-	" 'events': {'maintenance': {'scheduled': [{'NotBefore': '21 Jan 2019 09:00:43 GMT',"        \
-	" 'Code': 'system-reboot', 'Description': 'scheduled reboot',"                               \
-	" 'EventId': 'instance-event-0d59937288b749b32', 'NotAfter': '21 Jan 2019 09:17:23 GMT',"    \
-	" 'State': 'active'}], 'history': [{'NotBefore': 'a', 'Code': 'b', 'Description':"           \
-	" '[Canceled] c', 'EventId': 'd', 'NotAfter': 'e', 'State': 'canceled'},"                    \
-	" {'NotBefore': 'f', 'Code': 'g', 'Description': '[Completed] h', 'EventId': 'i',"           \
-	" 'NotAfter': 'j', 'State': 'completed'}]},"                                                 \
-	" 'recommendations': {'rebalance': {'noticeTime': '2020-11-05T08:22:00Z'}}},"                \
-	" 'spot': {'instanceAction': {'action': 'stop', 'time': '2017-09-18T08:22:00Z'},"            \
-	" 'terminationTime': '2015-01-05T18:02:00Z'},"                                               \
-	" 'hibernation': {'configured': false},"                                                     \
-	" 'autoscaling': {'targetLifecycleState': 'InService'},"                                     \
+#define FULL                                                                                      \
+	"{'name': 'full-1', 'instanceId': 'i-0123456789abcdef0', 'imageId': 'ami-0a1b2c3d',"      \
+	" 'instanceType': 't4g.medium', 'architecture': 'arm64', 'instanceLifeCycle': 'spot',"    \
+	" 'monitoring': 'enabled',"                                                               \
+	" 'match': {'addresses': ['10.1.2.3'], 'mac': '02:AA:BB:CC:DD:01'},"                      \
+	" 'location': {'availabilityZone': 'eu-north-1b', 'regionName': 'eu-north-1'},"           \
+	" 'metadataOptions': {'instanceMetadataTags': 'enabled'},"                                \
+	" 'publicKeys': {'ops': 'ssh-rsa AAAA ops', 'dev@home': 'ssh-ed25519 BBBB dev'},"         \
+	" 'tags': {'Name': 'full-1', 'empty': '', 'a:b': 'c d'},"                                 \
+	" 'role': {'name': 'app-role', 'credentials': {'accessKeyId': 'ASIAX',"                   \
+	" 'secretAccessKey': 's', 'token': 't'}},"                                                \
+	" 'privateIpAddress': '172.26.2.10', 'publicIpAddress': '192.0.2.10',"                    \
+	" 'ipv6Addresses': ['2600:1f16:67f:f201::10', '2600:1f16:67f:f201::11',"                  \
+	" '2600:1f16:67f:f202::12'],"                                                             \
+	" 'securityGroups': ['web', 'default'], 'userDataBase64': 'aGkK',"                        \
+	" 'events': {'maintenance': {'scheduled': [{'NotBefore': '21 Jan 2019 09:00:43 GMT',"     \
+	" 'Code': 'system-reboot', 'Description': 'scheduled reboot',"                            \
+	" 'EventId': 'instance-event-0d59937288b749b32', 'NotAfter': '21 Jan 2019 09:17:23 GMT'," \
+	" 'State': 'active'}], 'history': [{'NotBefore': 'a', 'Code': 'b', 'Description':"        \
+	" '[Canceled] c', 'EventId': 'd', 'NotAfter': 'e', 'State': 'canceled'},"                 \
+	" {'NotBefore': 'f', 'Code': 'g', 'Description': '[Completed] h', 'EventId': 'i',"        \
+	" 'NotAfter': 'j', 'State': 'completed'}]},"                                              \
+	" 'recommendations': {'rebalance': {'noticeTime': '2020-11-05T08:22:00Z'}}},"             \
+	" 'spot': {'instanceAction': {'action': 'stop', 'time': '2017-09-18T08:22:00Z'},"         \
+	" 'terminationTime': '2015-01-05T18:02:00Z'},"                                            \
+	" 'hibernation': {'configured': false},"                                                  \
+	" 'autoscaling': {'targetLifecycleState': 'InService'},"                                  \
 	" 'productCodes': ['3iplms73etrdhxdepv72l6ywj', 'x']}"
 
-#define FULL_MAC MACS "02:aa:bb:cc:dd:01/"
-#define FULL_DNS "ip-172-26-2-10.eu-north-1.compute.internal"
+#define FULL_MAC        MACS "02:aa:bb:cc:dd:01/"
+#define FULL_DNS        "ip-172-26-2-10.eu-north-1.compute.internal"
 #define FULL_PUBLIC_DNS "ec2-192-0-2-10.eu-north-1.compute.amazonaws.com"
 
 /* The derived ids are sha256(name NUL label), made by another program. */
@@ -301,7 +302,8 @@ static void listings_of_everything(void **state)
 			"subnet-ipv6-cidr-blocks\nvpc-id\nvpc-ipv4-cidr-block\nvpc-ipv4-cidr-blocks\n"
 			"vpc-ipv6-cidr-blocks"},
 		{__LINE__, MACS "02:aa:bb:cc:dd:01/ipv4-associations", "192.0.2.10"},
-		{__LINE__, "meta-data/placement", "availability-zone\navailability-zone-id\nregion"},
+		{__LINE__, "meta-data/placement",
+			"availability-zone\navailability-zone-id\nregion"},
 		{__LINE__, "meta-data/public-keys", "0=ops\n1=dev@home"},
 		{__LINE__, "meta-data/public-keys/0", "openssh-key"},
 		{__LINE__, "meta-data/public-keys/1", "openssh-key"},
@@ -423,12 +425,13 @@ static void nothing_given(void **state)
 	/* Listed all the same; asking for it is a 404. */
 	assert_list(__LINE__, tree, "", "dynamic\nmeta-data\nuser-data");
 	assert_null(at(tree, "user-data").p);
-	static const char *const absent[] = {"meta-data/iam", "meta-data/iam/info", "meta-data/ipv6",
-		"meta-data/public-ipv4", "meta-data/public-hostname", "meta-data/public-keys",
-		"meta-data/spot", "meta-data/tags", "meta-data/tags/instance",
-		"meta-data/events/recommendations", "meta-data/hibernation", "meta-data/autoscaling",
-		"meta-data/product-codes", PLAIN_MAC "ipv4-associations", PLAIN_MAC "ipv6s",
-		PLAIN_MAC "network-card", "meta-data/kernel-id", "meta-data/x", "x"};
+	static const char *const absent[] = {"meta-data/iam", "meta-data/iam/info",
+		"meta-data/ipv6", "meta-data/public-ipv4", "meta-data/public-hostname",
+		"meta-data/public-keys", "meta-data/spot", "meta-data/tags",
+		"meta-data/tags/instance", "meta-data/events/recommendations",
+		"meta-data/hibernation", "meta-data/autoscaling", "meta-data/product-codes",
+		PLAIN_MAC "ipv4-associations", PLAIN_MAC "ipv6s", PLAIN_MAC "network-card",
+		"meta-data/kernel-id", "meta-data/x", "x"};
 	for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++) {
 		assert_null(at(tree, absent[i]).p);
 	}
@@ -456,15 +459,19 @@ static void location(void **state)
 		{__LINE__, "'location': {'regionName': 'eu-west-1'}",
 			"placement/availability-zone-id", "euw1-az1"},
 		/* Names and domains of regions that differ. */
-		{__LINE__, "'location': {'regionName': 'us-east-1'}, 'privateIpAddress': '172.26.1.9'",
+		{__LINE__,
+			"'location': {'regionName': 'us-east-1'}, 'privateIpAddress': '172.26.1.9'",
 			"local-hostname", "ip-172-26-1-9.ec2.internal"},
-		{__LINE__, "'location': {'regionName': 'us-east-1'}, 'publicIpAddress': '192.0.2.9'",
+		{__LINE__,
+			"'location': {'regionName': 'us-east-1'}, 'publicIpAddress': '192.0.2.9'",
 			"public-hostname", "ec2-192-0-2-9.compute-1.amazonaws.com"},
-		{__LINE__, "'location': {'regionName': 'cn-north-1'}, 'publicIpAddress': '192.0.2.9'",
+		{__LINE__,
+			"'location': {'regionName': 'cn-north-1'}, 'publicIpAddress': '192.0.2.9'",
 			"public-hostname", "ec2-192-0-2-9.cn-north-1.compute.amazonaws.com.cn"},
 		{__LINE__, "'location': {'regionName': 'cn-north-1'}", "services/domain",
 			"amazonaws.com.cn"},
-		{__LINE__, "'location': {'regionName': 'cn-north-1'}", "services/partition", "aws-cn"},
+		{__LINE__, "'location': {'regionName': 'cn-north-1'}", "services/partition",
+			"aws-cn"},
 		{__LINE__, "'location': {'regionName': 'us-gov-west-1'}", "services/partition",
 			"aws-us-gov"},
 		/* The private address: given, or the match's first that can be one, or derived. */
@@ -478,7 +485,8 @@ static void location(void **state)
 			"10.1.1.2"},
 		{__LINE__, "'match': {'addresses': ['127.0.0.1']}", "local-ipv4", "172.26.151.135"},
 		{__LINE__, "'match': {'addresses': ['fd00::1']}", "local-ipv4", "172.26.151.135"},
-		{__LINE__, "'match': {'addresses': ['10.1.0.0/16']}", "local-ipv4", "172.26.151.135"},
+		{__LINE__, "'match': {'addresses': ['10.1.0.0/16']}", "local-ipv4",
+			"172.26.151.135"},
 		/* Of blueprint and bundle. */
 		{__LINE__, "'blueprintId': 'amazon_linux_2023'", "ami-id", "ami-05c8534d30108a7ee"},
 		{__LINE__, "'bundleId': 'large_2_0'", "instance-type", "t2.large"},
@@ -504,7 +512,8 @@ static void tags_only_when_enabled(void **state)
 	struct tree *tree = help_tree("{'name': 'plain', 'tags': {'Name': 'x'}}");
 	assert_null(at(tree, "meta-data/tags").p);
 	tree_free(tree);
-	tree = help_tree("{'name': 'plain', 'metadataOptions': {'instanceMetadataTags': 'enabled'}}");
+	tree = help_tree(
+		"{'name': 'plain', 'metadataOptions': {'instanceMetadataTags': 'enabled'}}");
 	assert_list(__LINE__, tree, "meta-data/tags", "instance/");
 	assert_list(__LINE__, tree, "meta-data/tags/instance", "");
 	tree_free(tree);
@@ -541,8 +550,8 @@ static void many_product_codes(void **state)
 	assert_non_null(json);
 	const json_t *codes = json_object_get(json, "marketplaceProductCodes");
 	assert_int_equal(json_array_size(codes), MANY);
-	assert_string_equal(
-		json_string_value(json_array_get(codes, MANY - 1)), "a-code-that-is-rather-long-49");
+	assert_string_equal(json_string_value(json_array_get(codes, MANY - 1)),
+		"a-code-that-is-rather-long-49");
 	json_decref(json);
 	tree_free(tree);
 	free(spec);
@@ -571,8 +580,7 @@ static void documents_stay_documents(void **state)
 	}
 	struct str text = at(tree, documents[0]);
 	json_t *json = json_loadb(text.p, text.n, 0, NULL);
-	assert_string_equal(
-		json_string_value(json_object_get(json, "instanceType")), "a\"b\\c\nd");
+	assert_string_equal(json_string_value(json_object_get(json, "instanceType")), "a\"b\\c\nd");
 	json_decref(json);
 	tree_free(tree);
 }
@@ -607,7 +615,8 @@ static const struct override overrides[] = {
 	{__LINE__, "{'system': {'kind': 'x'}}", "system/kind", "x", NULL},
 	{__LINE__, "{'services': {'domain': {'a': '1', 'b': '2'}}}", "services", NULL,
 		"domain/\npartition"},
-	{__LINE__, "{'services': {'domain': {'a': '1', 'b': '2'}}}", "services/domain", NULL, "a\nb"},
+	{__LINE__, "{'services': {'domain': {'a': '1', 'b': '2'}}}", "services/domain", NULL,
+		"a\nb"},
 	/* a map becomes a leaf, and what was below it goes */
 	{__LINE__, "{'services': 'none'}", "services", "none", NULL},
 	{__LINE__, "{'services': 'none'}", "services/domain", NULL, NULL},
@@ -630,7 +639,8 @@ static const struct override overrides[] = {
 	/* part of a directory that has a label: the label stays */
 	{__LINE__, "{'public-keys': {'0': {'openssh-key': 'other'}}}", "public-keys/0/openssh-key",
 		"other", NULL},
-	{__LINE__, "{'public-keys': {'0': {'openssh-key': 'other'}}}", "public-keys", NULL, "0=ops"},
+	{__LINE__, "{'public-keys': {'0': {'openssh-key': 'other'}}}", "public-keys", NULL,
+		"0=ops"},
 	{__LINE__, "{'public-keys': {'0': {'x': 'y'}}}", "public-keys/0", NULL, "openssh-key\nx"},
 	/* what is answered by the role, or is signed */
 	{__LINE__, "{'iam': {'security-credentials': {'app': 'mine'}}}",

@@ -67,8 +67,7 @@ static void strings(void **state)
 		CLEANUP(buf_done) struct buf out = BUF_EMPTY;
 		document_string(&out, cases[i].text);
 		case_text(cases[i].line, buf_str(&out), cases[i].quoted);
-		json_t *json = json_loadb(
-			out.p, out.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+		json_t *json = json_loadb(out.p, out.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 		assert_non_null(json);
 		case_str(cases[i].line,
 			(struct str){json_string_value(json), json_string_length(json)},

@@ -7,7 +7,7 @@
 #include "fake/alloc.h"
 
 #define EXTRA_MAX 1024 /* docs/protocol.md: what is skipped of a chunked body */
-#define LARGE	  20000
+#define LARGE     20000
 
 static struct buf text;
 

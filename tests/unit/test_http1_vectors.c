@@ -4,7 +4,7 @@
 #include <glob.h>
 #include <stdio.h>
 
-#define VECTORS	     TEST_SOURCE_ROOT "/tests/vectors/http1/"
+#define VECTORS      TEST_SOURCE_ROOT "/tests/vectors/http1/"
 #define CONTENT_MAX  16
 #define METHOD_NAMES 7
 

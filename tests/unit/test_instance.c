@@ -131,11 +131,16 @@ static void options_of_blueprints(void **state)
 	} cases[] = {
 		{__LINE__, "{'name': 'plain', 'blueprintId': 'amazon_linux_2023'}", true},
 		{__LINE__, "{'name': 'plain', 'blueprintId': 'debian_12'}", false},
-		{__LINE__, "{'name': 'plain', 'blueprintId': 'amazon_linux_2023',"
-			   " 'metadataOptions': {'httpTokens': 'optional'}}", false},
-		{__LINE__, "{'name': 'plain', 'blueprintId': 'amazon_linux_2023',"
-			   " 'metadataOptions': {'httpPutResponseHopLimit': 2}}", true},
-		{__LINE__, "{'name': 'plain', 'metadataOptions': {'httpTokens': 'required'}}", true},
+		{__LINE__,
+			"{'name': 'plain', 'blueprintId': 'amazon_linux_2023',"
+			" 'metadataOptions': {'httpTokens': 'optional'}}",
+			false},
+		{__LINE__,
+			"{'name': 'plain', 'blueprintId': 'amazon_linux_2023',"
+			" 'metadataOptions': {'httpPutResponseHopLimit': 2}}",
+			true},
+		{__LINE__, "{'name': 'plain', 'metadataOptions': {'httpTokens': 'required'}}",
+			true},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct instance *instance = help_instance(cases[i].spec);
@@ -184,11 +189,13 @@ static void refused(void **state)
 		{__LINE__, "{'name': '-ab'}", E_SYNTAX, "'-ab'"},
 		{__LINE__, "{'name': 'ab', 'blueprintId': 'dos_6'}", E_RANGE, "dos_6"},
 		{__LINE__, "{'name': 'ab', 'bundleId': 'tera'}", E_RANGE, "tera"},
-		{__LINE__, "{'name': 'ab', 'instanceId': 'i-0123456789abcdef01'}", E_RANGE, "instanceId"},
+		{__LINE__, "{'name': 'ab', 'instanceId': 'i-0123456789abcdef01'}", E_RANGE,
+			"instanceId"},
 		{__LINE__, "{'name': 'ab', 'metadataOptions': {'httpTokens': 'x'}}", E_RANGE,
 			"httpTokens"},
 		{__LINE__, "{'name': 'ab', 'metadataOptions': {'x': 'y'}}", E_SYNTAX, "'x'"},
-		{__LINE__, "{'name': 'ab', 'metadataOptions': 'required'}", E_SYNTAX, "metadataOptions"},
+		{__LINE__, "{'name': 'ab', 'metadataOptions': 'required'}", E_SYNTAX,
+			"metadataOptions"},
 		{__LINE__, "{'name': 'ab', 'match': {'mac': '02:aa'}}", E_SYNTAX, "02:aa"},
 		{__LINE__, "{'name': 'ab', 'match': {'addresses': ['10.0.0.256']}}", E_SYNTAX,
 			"10.0.0.256"},
@@ -200,12 +207,14 @@ static void refused(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct instance *instance = NULL;
 		struct diag diag = {{0}};
-		case_int(cases[i].line, help_instance_rc(cases[i].spec, &instance, &diag), cases[i].rc);
+		case_int(cases[i].line, help_instance_rc(cases[i].spec, &instance, &diag),
+			cases[i].rc);
 		case_int(cases[i].line, instance == NULL, true);
 		if (!strstr(diag.text, cases[i].says)) {
 			fail_msg("case of line %d: \"%s\"", cases[i].line, diag.text);
 		}
-		case_int(cases[i].line, help_instance_rc(cases[i].spec, &instance, NULL), cases[i].rc);
+		case_int(cases[i].line, help_instance_rc(cases[i].spec, &instance, NULL),
+			cases[i].rc);
 	}
 }
 
@@ -239,7 +248,8 @@ static void role_is_taken(void **state)
 	json_t *good = help_json("{'name': 'ab'}"), *bad = help_json("{'name': 'a'}");
 	struct instance *instance = NULL;
 	assert_int_equal(
-		instance_new(bad, &help_record, &help_site, role_failed(), &instance, NULL), E_SYNTAX);
+		instance_new(bad, &help_record, &help_site, role_failed(), &instance, NULL),
+		E_SYNTAX);
 	assert_int_equal(
 		instance_new(good, &help_record, &help_site, role_failed(), &instance, NULL), 0);
 	assert_true(instance->role->failed);
@@ -249,13 +259,56 @@ static void role_is_taken(void **state)
 	json_decref(bad);
 }
 
+/* --- memory that runs out, and secrets --------------------------------------------------------- */
+
+static int make_realistic(void *ctx)
+{
+	struct instance *instance = NULL;
+	struct diag diag = {{0}};
+	struct role_credentials role = {.secret_access_key = STR("hush-from-a-file")};
+	struct role_credentials *copy = role_clone(&role);
+	if (!copy) {
+		return -ENOMEM;
+	}
+	int rc = instance_new(ctx, &help_record, &help_site, copy, &instance, &diag);
+	assert_int_equal(rc == 0, instance != NULL);
+	assert_int_equal(rc < 0, diag.text[0] != '\0');
+	instance_free(instance);
+	return rc;
+}
+
+static void memory_runs_out(void **state)
+{
+	(void)state;
+	json_t *spec = help_json(HELP_REALISTIC);
+	assert_true(help_each_allocation_fails(make_realistic, spec) >= 2);
+	json_decref(spec);
+}
+
+static void secrets_are_wiped(void **state)
+{
+	(void)state;
+	json_t *spec =
+		help_json("{'name': 'ab', 'role': {'name': 'r', 'credentials': {'accessKeyId': 'A',"
+			  " 'secretAccessKey': 'hush-in-place', 'token': 't'}}}");
+	alloc_watch(STR("hush-"));
+	assert_int_equal(make_realistic(spec), 0);
+	assert_int_equal(alloc_watch(STR_EMPTY), 0);
+	/* The watch sees what is not wiped. */
+	alloc_watch(STR("hush-"));
+	free(str_dup(STR("hush-hush")));
+	assert_int_equal(alloc_watch(STR_EMPTY), 1);
+	json_decref(spec);
+}
+
 /* --- memory ------------------------------------------------------------------------------------ */
 
 static void memory(void **state)
 {
 	(void)state;
 	struct instance *instance = help_instance(HELP_REALISTIC);
-	print_message("a realistic instance that was never asked: %zu bytes, %zu of them its text\n",
+	print_message(
+		"a realistic instance that was never asked: %zu bytes, %zu of them its text\n",
 		instance->bytes_, instance->spec.n);
 	assert_true(instance->bytes_ <= MOST_BYTES);
 	assert_true(instance->bytes_ > instance->spec.n);
@@ -278,6 +331,8 @@ int main(void)
 		cmocka_unit_test(refused),
 		cmocka_unit_test(number_of_addresses),
 		cmocka_unit_test(role_is_taken),
+		cmocka_unit_test(memory_runs_out),
+		cmocka_unit_test(secrets_are_wiped),
 		cmocka_unit_test(memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,9 +19,9 @@
 #include "platform/listen.h"
 #include "tests/unit/child.h"
 
-#define SOCKETS	    4
+#define SOCKETS     4
 #define CONNECTIONS 200
-#define WAIT_MS	    10000
+#define WAIT_MS     10000
 
 static struct listen_spec spec_of(const char *address, uint16_t port)
 {
@@ -328,6 +328,29 @@ static void test_interface(void **state)
 	(void)close(fd);
 }
 
+static void test_has_address(void **state)
+{
+	(void)state;
+	static const struct {
+		int line;
+		const char *address;
+		bool here;
+	} cases[] = {
+		{__LINE__, "127.0.0.1", true},
+		{__LINE__, "127.1.2.3", true}, /* all of 127.0.0.0/8 is */
+		{__LINE__, "::1", true},
+		{__LINE__, "192.0.2.1", false},
+		{__LINE__, "2001:db8::1", false},
+	};
+	int before = count_descriptors();
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct ipaddr address;
+		HOLDS(cases[i].line, ipaddr_parse(str_of(cases[i].address), &address) == 0);
+		HOLDS(cases[i].line, listen_has_address(&address) == cases[i].here);
+	}
+	assert_int_equal(count_descriptors(), before);
+}
+
 /* Some of the sockets could be opened: none is left. */
 static void run_out_of_descriptors(void *ctx)
 {
@@ -603,6 +626,7 @@ int main(void)
 		cmocka_unit_test(test_ipv6_takes_no_ipv4),
 		cmocka_unit_test(test_what_cannot_be),
 		cmocka_unit_test(test_interface),
+		cmocka_unit_test(test_has_address),
 		cmocka_unit_test(test_out_of_descriptors),
 		unix_test(test_unix),
 		unix_test(test_unix_in_use),

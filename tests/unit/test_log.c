@@ -11,9 +11,9 @@
 
 #define TS_CHARS       28 /* ts=2023-10-02T11:22:33.000Z and a space */
 #define TEXT_MAX       (1024 * 1024)
-#define THREADS	       4
-#define LINES	       500
-#define CALLS	       10000
+#define THREADS        4
+#define LINES          500
+#define CALLS          10000
 #define CALLS_A_SECOND 80
 
 static int kept_stderr;
@@ -292,7 +292,8 @@ static void test_limit_loses_nothing(void **state)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 	}
 	assert_int_equal(passed + told + shared_limit.held_, THREADS * CALLS);
-	assert_in_range(passed, seconds / LOG_LIMIT_S, seconds / LOG_LIMIT_S + 1);
+	/* A thread that was held up for long comes with an old time, as if the clock was set back. */
+	assert_in_range(passed, seconds / LOG_LIMIT_S, seconds / LOG_LIMIT_S + 1 + 2 * THREADS);
 }
 
 int main(void)

@@ -14,7 +14,7 @@
 #include "platform/neighbour.h"
 #include "tests/unit/child.h"
 
-#define MANY	   900
+#define MANY       900
 #define ENOUGH_S   10
 #define NO_NETWORK "no network namespaces here, or no \"ip\" with dummy or veth interfaces"
 
@@ -96,7 +96,7 @@ static void check_all(struct neighbour *neighbour)
 	CHECK(neighbour_mac(neighbour, &addr, 9999, mac) == E_NOTFOUND); /* no such interface */
 	CHECK(is(neighbour, "10.2.0.2", NULL, "02:aa:bb:cc:dd:07"));
 	CHECK(is(neighbour, "10.1.0.3", NULL, "02:aa:bb:cc:dd:02")); /* both say the same */
-	CHECK(is_unknown(neighbour, "10.1.0.2", NULL));		     /* they don't */
+	CHECK(is_unknown(neighbour, "10.1.0.2", NULL));              /* they don't */
 	CHECK(is(neighbour, "10.1.0.2", "tt0", "02:aa:bb:cc:dd:01"));
 }
 

@@ -9,7 +9,8 @@
 
 static json_t *settings(void *ctx)
 {
-	return ctx ? json_pack("{s:[{s:s, s:s}]}", "settings", "name", "store.url", "value", ctx) : NULL;
+	return ctx ? json_pack("{s:[{s:s, s:s}]}", "settings", "name", "store.url", "value", ctx)
+		   : NULL;
 }
 
 static struct operations operations_of(struct control *c)
@@ -63,11 +64,11 @@ static void assert_failure(int line, const json_t *reply, const char *code, cons
 	}
 }
 
-#define INPUT	    "InvalidInputException"
+#define INPUT       "InvalidInputException"
 #define NOT_FOUND   "NotFoundException"
-#define TAKEN	    "OperationFailureException"
+#define TAKEN       "OperationFailureException"
 #define SERIALIZED  "SerializationException"
-#define UNKNOWN	    "UnknownOperationException"
+#define UNKNOWN     "UnknownOperationException"
 #define INSTANCES   "[{name: aa, match: {addresses: [10.0.0.1]}}, {name: bb, tags: {a b: c}}]"
 #define CERTIFICATE "-----BEGIN CERTIFICATE-----\n"
 
@@ -86,7 +87,8 @@ static const struct row {
 	{__LINE__, "GetInstance", "{}", 400, INPUT, "instanceName is missing"},
 	{__LINE__, "GetInstance", "{'instanceName': 7}", 400, INPUT, "instanceName: expected text"},
 	{__LINE__, "GetInstance", "{'instanceName': null}", 400, INPUT, "instanceName"},
-	{__LINE__, "GetInstance", "{'instanceName': 'aa', 'x': 1}", 400, INPUT, "unknown member 'x'"},
+	{__LINE__, "GetInstance", "{'instanceName': 'aa', 'x': 1}", 400, INPUT,
+		"unknown member 'x'"},
 	{__LINE__, "GetInstance", "{'instancename': 'aa'}", 400, INPUT, "instancename"},
 
 	{__LINE__, "GetInstances", "{}", 200, NULL, "instances"},
@@ -100,15 +102,17 @@ static const struct row {
 	{__LINE__, "PutInstances", "{'text': '[]'}", 200, NULL, "instanceNames"},
 	{__LINE__, "PutInstances", "{'text': ''}", 400, INPUT, ""},
 	{__LINE__, "PutInstances", "{'text': '{name: -}'}", 400, INPUT, "name"},
-	{__LINE__, "PutInstances", "{'text': '{name: dd', 'file': '/x/y.yaml'}", 400, INPUT, "/x/y.yaml"},
-	{__LINE__, "PutInstances", "{'text': '{name: dd}', 'file': 'y.yaml'}", 400, INPUT, "absolute"},
+	{__LINE__, "PutInstances", "{'text': '{name: dd', 'file': '/x/y.yaml'}", 400, INPUT,
+		"/x/y.yaml"},
+	{__LINE__, "PutInstances", "{'text': '{name: dd}', 'file': 'y.yaml'}", 400, INPUT,
+		"absolute"},
 	{__LINE__, "PutInstances", "{'text': '{name: dd}', 'file': ''}", 400, INPUT, "absolute"},
 	{__LINE__, "PutInstances", "{'text': '{name: dd}', 'file': 1}", 400, INPUT, "file"},
 	{__LINE__, "PutInstances", "{'text': {'name': 'dd'}}", 400, INPUT, "text: expected text"},
 	{__LINE__, "PutInstances", "{}", 400, INPUT, "text is missing"},
 	{__LINE__, "PutInstances", "{'instances': []}", 400, INPUT, "instances"},
-	{__LINE__, "PutInstances", "{'text': '{name: dd, match: {addresses: [10.0.0.1]}}'}", 400, TAKEN,
-		"10.0.0.1"},
+	{__LINE__, "PutInstances", "{'text': '{name: dd, match: {addresses: [10.0.0.1]}}'}", 400,
+		TAKEN, "10.0.0.1"},
 	{__LINE__, "PutInstances", "{'text': '[{name: dd}, {name: dd}]'}", 400, TAKEN, "dd"},
 	/* No file: none may be named, and none is opened. */
 	{__LINE__, "PutInstances", "{'text': '{name: dd, userDataFile: /etc/passwd}'}", 400, INPUT,
@@ -117,27 +121,28 @@ static const struct row {
 		"{'text': '{name: dd, role: {name: r, credentials: {file: r.json}}}'}", 400, INPUT,
 		"absolute"},
 	{__LINE__, "PutInstances",
-		"{'text': '{name: dd, userDataFile: nothing}', 'file': '/no/such/folder/x.yaml'}", 400,
-		INPUT, "userDataFile"},
+		"{'text': '{name: dd, userDataFile: nothing}', 'file': '/no/such/folder/x.yaml'}",
+		400, INPUT, "userDataFile"},
 	{__LINE__, "PutInstances",
 		"{'text': '{name: dd, userDataFile: passwd/x}', 'file': '/etc/x.yaml'}", 400, INPUT,
 		"userDataFile"},
 
 	{__LINE__, "UpdateInstanceMetadataOptions",
-		"{'instanceName': 'aa', 'httpTokens': 'required', 'httpPutResponseHopLimit': 2}", 200,
-		NULL, "instance"},
-	{__LINE__, "UpdateInstanceMetadataOptions", "{'instanceName': 'aa'}", 200, NULL, "instance"},
-	{__LINE__, "UpdateInstanceMetadataOptions", "{'instanceName': 'a', 'httpTokens': 'required'}", 400,
-		NOT_FOUND, "'a'"},
+		"{'instanceName': 'aa', 'httpTokens': 'required', 'httpPutResponseHopLimit': 2}",
+		200, NULL, "instance"},
+	{__LINE__, "UpdateInstanceMetadataOptions", "{'instanceName': 'aa'}", 200, NULL,
+		"instance"},
+	{__LINE__, "UpdateInstanceMetadataOptions",
+		"{'instanceName': 'a', 'httpTokens': 'required'}", 400, NOT_FOUND, "'a'"},
 	{__LINE__, "UpdateInstanceMetadataOptions", "{'httpTokens': 'required'}", 400, INPUT,
 		"instanceName is missing"},
-	{__LINE__, "UpdateInstanceMetadataOptions", "{'instanceName': 'aa', 'httpTokens': 'on'}", 400,
-		INPUT, "httpTokens"},
+	{__LINE__, "UpdateInstanceMetadataOptions", "{'instanceName': 'aa', 'httpTokens': 'on'}",
+		400, INPUT, "httpTokens"},
 	{__LINE__, "UpdateInstanceMetadataOptions",
 		"{'instanceName': 'aa', 'httpPutResponseHopLimit': 65}", 400, INPUT,
 		"httpPutResponseHopLimit"},
-	{__LINE__, "UpdateInstanceMetadataOptions", "{'instanceName': 'aa', 'tags': {}}", 400, INPUT,
-		"tags"},
+	{__LINE__, "UpdateInstanceMetadataOptions", "{'instanceName': 'aa', 'tags': {}}", 400,
+		INPUT, "tags"},
 	{__LINE__, "UpdateInstanceMetadataOptions",
 		"{'instanceName': 'bb', 'instanceMetadataTags': 'enabled'}", 400, INPUT, "'a b'"},
 
@@ -190,9 +195,9 @@ static void bodies_that_are_none(void **state)
 	static const char *const operations[] = {"GetInstance", "GetInstances", "PutInstances",
 		"DeleteInstance", "RevokeTokens", "UpdateInstanceMetadataOptions",
 		"GetIdentityCertificate", "GetConfiguration"};
-	static const char *const bodies[] = {"", " ", "{", "[]", "'aa'", "null", "7", "{} {}", "{'a': 1,}",
-		"{'instanceName': 'aa', 'instanceName': 'aa'}", "{'instanceName': 'a\\u0000a'}",
-		"{'instanceName': '\xff'}"};
+	static const char *const bodies[] = {"", " ", "{", "[]", "'aa'", "null", "7", "{} {}",
+		"{'a': 1,}", "{'instanceName': 'aa', 'instanceName': 'aa'}",
+		"{'instanceName': 'a\\u0000a'}", "{'instanceName': '\xff'}"};
 	assert_int_equal(control_put(c, INSTANCES), 0);
 	char *before = control_dump(c);
 	for (size_t i = 0; i < COUNT(operations); i++) {
@@ -244,7 +249,8 @@ static void effects(void **state)
 	assert_string_equal(text_at(json_array_get(list, 1), "name"), "bb");
 	json_decref(reply);
 
-	reply = call(c, PREFIX "PutInstances", "{'text': '- {name: dd}\\n- {name: cc}\\n'}", &status);
+	reply = call(
+		c, PREFIX "PutInstances", "{'text': '- {name: dd}\\n- {name: cc}\\n'}", &status);
 	list = json_object_get(reply, "instanceNames");
 	assert_int_equal(json_array_size(list), 2);
 	assert_string_equal(json_string_value(json_array_get(list, 0)), "dd");
@@ -253,9 +259,9 @@ static void effects(void **state)
 
 	reply = call(c, PREFIX "UpdateInstanceMetadataOptions",
 		"{'instanceName': 'aa', 'httpTokens': 'required'}", &status);
-	assert_string_equal(text_at(json_object_get(json_object_get(reply, "instance"),
-					    "metadataOptions"),
-				    "httpTokens"),
+	assert_string_equal(
+		text_at(json_object_get(json_object_get(reply, "instance"), "metadataOptions"),
+			"httpTokens"),
 		"required");
 	assert_true(control_instance(c, "aa")->options.tokens_required);
 	json_decref(reply);
@@ -269,8 +275,8 @@ static void effects(void **state)
 	assert_string_equal(text_at(reply, "certificate"), CERTIFICATE);
 	json_decref(reply);
 	reply = call(c, PREFIX "GetConfiguration", "{}", &status);
-	assert_string_equal(
-		text_at(json_array_get(json_object_get(reply, "settings"), 0), "name"), "store.url");
+	assert_string_equal(text_at(json_array_get(json_object_get(reply, "settings"), 0), "name"),
+		"store.url");
 	json_decref(reply);
 }
 
@@ -280,7 +286,8 @@ static void pages(void **state)
 	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
 	unsigned status;
 	for (int i = 0; i < REGISTRAR_PAGE + 1; i++) {
-		buf_add_f(&text, "- {name: n%04d, match: {addresses: [10.0.%d.%d]}}\n", i, i / 256, i % 256);
+		buf_add_f(&text, "- {name: n%04d, match: {addresses: [10.0.%d.%d]}}\n", i, i / 256,
+			i % 256);
 	}
 	buf_add_char(&text, '\0');
 	assert_int_equal(control_put(c, text.p), 0);
@@ -339,12 +346,44 @@ static void settings_that_can_not_be_had(void **state)
 	assert_non_null(memmem(out.p, out.n, "ServiceException", 16));
 }
 
+/* A message that quotes what was sent is one line all the same. */
+static void quoted_messages(void **state)
+{
+	struct control *c = *state;
+	static const struct {
+		int line;
+		const char *operation, *body, *says;
+	} cases[] = {
+		{__LINE__, "GetInstance", "{'a\\nb\\u0007c\\u007fd': 1}",
+			"unknown member 'a?b?c?d'"},
+		{__LINE__, "GetInstance", "{'instanceName': 'a\\r\\nb'}", "'a??b'"},
+		{__LINE__, "UpdateInstanceMetadataOptions", "{'instanceName': 'aa', 'x\\n': 1}",
+			"unknown option 'x?'"},
+		{__LINE__, "UpdateInstanceMetadataOptions",
+			"{'instanceName': 'aa', 'httpTokens': '\\u001b[31m'}", "'?[31m'"},
+	};
+	assert_int_equal(control_put(c, INSTANCES), 0);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char target[64];
+		unsigned status;
+		(void)snprintf(target, sizeof target, PREFIX "%s", cases[i].operation);
+		json_t *reply = call(c, target, cases[i].body, &status);
+		case_int(cases[i].line, status, 400);
+		if (!strstr(text_at(reply, "message"), cases[i].says)) {
+			fail_msg("case of line %d: \"%s\"", cases[i].line,
+				text_at(reply, "message"));
+		}
+		json_decref(reply);
+	}
+}
+
 /* A message has a limit; where it ends, a character does. */
 static void long_messages(void **state)
 {
 	struct control *c = *state;
 	for (size_t n = DIAG_TEXT_BYTES - 40; n < DIAG_TEXT_BYTES + 40; n++) {
-		static const char *const characters[] = {"x", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+		static const char *const characters[] = {
+			"x", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
 		for (size_t k = 0; k < COUNT(characters); k++) {
 			CLEANUP(buf_done) struct buf body = BUF_EMPTY;
 			unsigned status;
@@ -376,6 +415,7 @@ int main(void)
 		TEST(pages),
 		TEST(failures_of_the_store),
 		TEST(settings_that_can_not_be_had),
+		TEST(quoted_messages),
 		TEST(long_messages),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

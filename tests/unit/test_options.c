@@ -6,7 +6,7 @@
 static bool same(const struct metadata_options *a, const struct metadata_options *b)
 {
 	return a->tokens_required == b->tokens_required && a->endpoint == b->endpoint &&
-		a->ipv6 == b->ipv6 && a->tags == b->tags && a->hop_limit == b->hop_limit;
+	       a->ipv6 == b->ipv6 && a->tags == b->tags && a->hop_limit == b->hop_limit;
 }
 
 static void defaults(void **state)
@@ -120,10 +120,10 @@ static void as_json_and_back(void **state)
 	(void)state;
 	for (unsigned bits = 0; bits < 16; bits++) {
 		for (unsigned hops = OPTIONS_HOP_LIMIT_MIN; hops <= OPTIONS_HOP_LIMIT_MAX; hops++) {
-			struct metadata_options options = {bits & 1, bits & 2, bits & 4, bits & 8,
-				(uint8_t)hops};
-			struct metadata_options again = {!(bits & 1), !(bits & 2), !(bits & 4),
-				!(bits & 8), 0};
+			struct metadata_options options = {
+				bits & 1, bits & 2, bits & 4, bits & 8, (uint8_t)hops};
+			struct metadata_options again = {
+				!(bits & 1), !(bits & 2), !(bits & 4), !(bits & 8), 0};
 			json_t *json = options_to_json(&options);
 			assert_int_equal(json_object_size(json), 5);
 			assert_int_equal(options_apply(&again, json, NULL), 0);
@@ -132,9 +132,10 @@ static void as_json_and_back(void **state)
 		}
 	}
 	json_t *json = options_to_json(&options_default);
-	json_t *want = help_json("{'httpTokens': 'optional', 'httpEndpoint': 'enabled',"
-				 " 'httpProtocolIpv6': 'disabled', 'instanceMetadataTags': 'disabled',"
-				 " 'httpPutResponseHopLimit': 1}");
+	json_t *want =
+		help_json("{'httpTokens': 'optional', 'httpEndpoint': 'enabled',"
+			  " 'httpProtocolIpv6': 'disabled', 'instanceMetadataTags': 'disabled',"
+			  " 'httpPutResponseHopLimit': 1}");
 	assert_true(json_equal(json, want));
 	json_decref(json);
 	json_decref(want);

@@ -122,8 +122,10 @@ static void refused(void **state)
 	} cases[] = {
 		{__LINE__, "{'name': '-'}", E_SYNTAX, "name"},
 		{__LINE__, "{'name': 'n1', 'blueprintId': 'x'}", E_RANGE, "blueprintId"},
-		{__LINE__, "{'name': 'n1', 'tags': {'a/b': 'c'},"
-			   " 'metadataOptions': {'instanceMetadataTags': 'enabled'}}", E_RANGE, "a/b"},
+		{__LINE__,
+			"{'name': 'n1', 'tags': {'a/b': 'c'},"
+			" 'metadataOptions': {'instanceMetadataTags': 'enabled'}}",
+			E_RANGE, "a/b"},
 		{__LINE__, "{'name': 'n1', 'metadata': {'x': 1}}", E_SYNTAX, "metadata"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -168,7 +170,8 @@ static struct role_credentials *role_of(const char *file)
 static void roles(void **state)
 {
 	struct control *c = *state;
-	static const char *const without[] = {"{'name': 'n1'}", "{'name': 'n1', 'role': {'name': 'a'}}",
+	static const char *const without[] = {"{'name': 'n1'}",
+		"{'name': 'n1', 'role': {'name': 'a'}}",
 		"{'name': 'n1', 'role': {'name': 'a', 'credentials': {'accessKeyId': 'A'}}}"};
 	for (size_t i = 0; i < 3; i++) {
 		struct role_credentials other, *role = &other;

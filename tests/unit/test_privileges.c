@@ -19,8 +19,8 @@
 #include "tests/unit/child.h"
 
 #define STATUS_BYTES 8192
-#define BIND	     PRIVILEGES_CAPABILITY(CAP_NET_BIND_SERVICE)
-#define NO_ROOT	     "not root, and no user namespaces here"
+#define BIND         PRIVILEGES_CAPABILITY(CAP_NET_BIND_SERVICE)
+#define NO_ROOT      "not root, and no user namespaces here"
 #define NO_USERS     "not root of a system with a user \"nobody\""
 
 /* As root, or as root of a user namespace. */

@@ -86,8 +86,7 @@ static void ask(struct worker *worker, struct entry *entry)
 		.target = str_of(targets[draw(&worker->random, 6)]),
 		.now_ns = INT64_C(1700000000000000000)};
 	struct service_reply reply = {0};
-	int rc = service_answer(
-		&worker->shared->service, worker->service, entry, &request, &reply);
+	int rc = service_answer(&worker->shared->service, worker->service, entry, &request, &reply);
 	MUST(worker->shared, rc == 0 || rc == E_AGAIN);
 	/* The reply's bytes are there until the worker's next turn. */
 	size_t sum = 0;
@@ -196,10 +195,11 @@ static void put(struct registry *registry, const char *format, ...)
 
 static void move_the_steady_one(struct registry *registry, unsigned round)
 {
-	put(registry, "{'name': 'steady', 'match': {'addresses': ['10.0.0.1', '10.0.1.%u', 'fd00::%x/%u']},"
-		      " 'tags': {'round': '%u'}}",
-		round % 256, (round % 16) << 12, 116 + round % 4 * 4 > 124 ? 128 : 116 + round % 4 * 4,
-		round);
+	put(registry,
+		"{'name': 'steady', 'match': {'addresses': ['10.0.0.1', '10.0.1.%u', 'fd00::%x/%u']},"
+		" 'tags': {'round': '%u'}}",
+		round % 256, (round % 16) << 12,
+		116 + round % 4 * 4 > 124 ? 128 : 116 + round % 4 * 4, round);
 }
 
 static void swap(struct registry *registry, unsigned round)

@@ -3,18 +3,18 @@
 
 #include "metadata/service.h"
 
-#define DATE	   "Tue, 14 Nov 2023 22:13:20 GMT"
+#define DATE       "Tue, 14 Nov 2023 22:13:20 GMT"
 #define CHANGED_S  INT64_C(1696245753)
-#define CHANGED	   "Mon, 02 Oct 2023 11:22:33 GMT"
-#define CLOSE	   "Connection: close\r\n"
+#define CHANGED    "Mon, 02 Oct 2023 11:22:33 GMT"
+#define CLOSE      "Connection: close\r\n"
 #define DATE_LINES "Date: " DATE "\r\nServer: EC2ws\r\n"
 
-#define PAGE(indent, title)                                                                        \
-	"<?xml version=\"1.0\" encoding=\"iso-8859-1\"?>\n"                                        \
-	"<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Transitional//EN\"\n" indent               \
-	"\"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd\">\n"                           \
-	"<html xmlns=\"http://www.w3.org/1999/xhtml\" xml:lang=\"en\" lang=\"en\">\n"              \
-	" <head>\n  <title>" title "</title>\n </head>\n"                                          \
+#define PAGE(indent, title)                                                           \
+	"<?xml version=\"1.0\" encoding=\"iso-8859-1\"?>\n"                           \
+	"<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Transitional//EN\"\n" indent   \
+	"\"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd\">\n"              \
+	"<html xmlns=\"http://www.w3.org/1999/xhtml\" xml:lang=\"en\" lang=\"en\">\n" \
+	" <head>\n  <title>" title "</title>\n </head>\n"                             \
 	" <body>\n  <h1>" title "</h1>\n </body>\n</html>\n"
 
 struct rendering {
@@ -26,8 +26,12 @@ struct rendering {
 
 static const struct rendering renderings[] = {
 	{__LINE__,
-		{.status = 200, .body = SERVICE_VALUE, .has_ttl = true, .ttl_s = 21518,
-			.value = STR_INIT("ip-172-26-2-10.eu-north-1."), .modified_s = CHANGED_S},
+		{.status = 200,
+			.body = SERVICE_VALUE,
+			.has_ttl = true,
+			.ttl_s = 21518,
+			.value = STR_INIT("ip-172-26-2-10.eu-north-1."),
+			.modified_s = CHANGED_S},
 		true,
 		"HTTP/1.1 200 OK\r\n"
 		"X-Aws-Ec2-Metadata-Token-Ttl-Seconds: 21518\r\n"
@@ -38,7 +42,10 @@ static const struct rendering renderings[] = {
 		"ip-172-26-2-10.eu-north-1."},
 	/* Without a token the same but for the first line; kept open, without the last. */
 	{__LINE__,
-		{.status = 200, .body = SERVICE_VALUE, .value = STR_INIT("x"), .modified_s = CHANGED_S},
+		{.status = 200,
+			.body = SERVICE_VALUE,
+			.value = STR_INIT("x"),
+			.modified_s = CHANGED_S},
 		false,
 		"HTTP/1.1 200 OK\r\n"
 		"Content-Type: text/plain\r\n"
@@ -48,7 +55,10 @@ static const struct rendering renderings[] = {
 		"x"},
 	/* HEAD: the length of what is not sent. */
 	{__LINE__,
-		{.status = 200, .body = SERVICE_VALUE, .value = STR_INIT("i-0123456789ab"), .head = true,
+		{.status = 200,
+			.body = SERVICE_VALUE,
+			.value = STR_INIT("i-0123456789ab"),
+			.head = true,
 			.modified_s = 0},
 		false,
 		"HTTP/1.1 200 OK\r\n"
@@ -57,8 +67,12 @@ static const struct rendering renderings[] = {
 		"Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
 		"Content-Length: 14\r\n" DATE_LINES "\r\n"},
 	{__LINE__,
-		{.status = 200, .body = SERVICE_VALUE, .value = STR_INIT(""), .has_ttl = true,
-			.ttl_s = 0, .modified_s = CHANGED_S},
+		{.status = 200,
+			.body = SERVICE_VALUE,
+			.value = STR_INIT(""),
+			.has_ttl = true,
+			.ttl_s = 0,
+			.modified_s = CHANGED_S},
 		false,
 		"HTTP/1.1 200 OK\r\n"
 		"X-Aws-Ec2-Metadata-Token-Ttl-Seconds: 0\r\n"
@@ -67,7 +81,9 @@ static const struct rendering renderings[] = {
 		"Last-Modified: " CHANGED "\r\n"
 		"Content-Length: 0\r\n" DATE_LINES "\r\n"},
 	{__LINE__,
-		{.status = 200, .body = SERVICE_BYTES, .value = STR_INIT("#!/bin/sh\n"),
+		{.status = 200,
+			.body = SERVICE_BYTES,
+			.value = STR_INIT("#!/bin/sh\n"),
 			.modified_s = CHANGED_S},
 		false,
 		"HTTP/1.1 200 OK\r\n"
@@ -78,20 +94,23 @@ static const struct rendering renderings[] = {
 		"#!/bin/sh\n"},
 	/* A token. */
 	{__LINE__,
-		{.status = 200, .body = SERVICE_TOKEN, .has_ttl = true, .ttl_s = 21600, .hop_limit = 1,
-			.value = STR_INIT("AQAEAGVT8QBG73tu3kwJYJEZjc9vvKLQMYHDn2Ta6Oj1WiRo9ER8YQ==")},
+		{.status = 200,
+			.body = SERVICE_TOKEN,
+			.has_ttl = true,
+			.ttl_s = 21600,
+			.hop_limit = 1,
+			.value = STR_INIT(
+				"AQAEAGVT8QBG73tu3kwJYJEZjc9vvKLQMYHDn2Ta6Oj1WiRo9ER8YQ==")},
 		true,
 		"HTTP/1.1 200 OK\r\n"
 		"X-Aws-Ec2-Metadata-Token-Ttl-Seconds: 21600\r\n"
-		"Content-Length: 56\r\n" DATE_LINES CLOSE
-		"Content-Type: text/plain\r\n"
+		"Content-Length: 56\r\n" DATE_LINES CLOSE "Content-Type: text/plain\r\n"
 		"\r\n"
 		"AQAEAGVT8QBG73tu3kwJYJEZjc9vvKLQMYHDn2Ta6Oj1WiRo9ER8YQ=="},
 	/* Errors without a body. */
 	{__LINE__, {.status = 401, .body = SERVICE_EMPTY}, true,
 		"HTTP/1.1 401 Unauthorized\r\n"
-		"Content-Length: 0\r\n" DATE_LINES CLOSE
-		"Content-Type: text/plain\r\n"
+		"Content-Length: 0\r\n" DATE_LINES CLOSE "Content-Type: text/plain\r\n"
 		"\r\n"},
 	{__LINE__, {.status = 401, .body = SERVICE_EMPTY, .head = true}, false,
 		"HTTP/1.1 401 Unauthorized\r\n"
@@ -104,33 +123,30 @@ static const struct rendering renderings[] = {
 	{__LINE__, {.status = 405, .body = SERVICE_EMPTY, .allow = SERVICE_ALLOW_OPTIONS_PUT}, true,
 		"HTTP/1.1 405 Not Allowed\r\n"
 		"Allow: OPTIONS, PUT\r\n"
-		"Content-Length: 0\r\n" DATE_LINES CLOSE
-		"Content-Type: text/plain\r\n"
+		"Content-Length: 0\r\n" DATE_LINES CLOSE "Content-Type: text/plain\r\n"
 		"\r\n"},
 	{__LINE__, {.status = 405, .body = SERVICE_EMPTY, .allow = SERVICE_ALLOW_GET_HEAD}, false,
 		"HTTP/1.1 405 Not Allowed\r\n"
 		"Allow: GET, HEAD\r\n"
 		"Content-Length: 0\r\n" DATE_LINES "Content-Type: text/plain\r\n"
 		"\r\n"},
-	{__LINE__, {.status = 200, .body = SERVICE_EMPTY, .allow = SERVICE_ALLOW_OPTIONS_PUT}, false,
+	{__LINE__, {.status = 200, .body = SERVICE_EMPTY, .allow = SERVICE_ALLOW_OPTIONS_PUT},
+		false,
 		"HTTP/1.1 200 OK\r\n"
 		"Allow: OPTIONS, PUT\r\n"
 		"Content-Length: 0\r\n" DATE_LINES "Content-Type: text/plain\r\n"
 		"\r\n"},
 	{__LINE__, {.status = 413, .body = SERVICE_EMPTY}, true,
 		"HTTP/1.1 413 Request Entity Too Large\r\n"
-		"Content-Length: 0\r\n" DATE_LINES CLOSE
-		"Content-Type: text/plain\r\n"
+		"Content-Length: 0\r\n" DATE_LINES CLOSE "Content-Type: text/plain\r\n"
 		"\r\n"},
 	{__LINE__, {.status = 414, .body = SERVICE_EMPTY}, true,
 		"HTTP/1.1 414 Request-URI Too Long\r\n"
-		"Content-Length: 0\r\n" DATE_LINES CLOSE
-		"Content-Type: text/plain\r\n"
+		"Content-Length: 0\r\n" DATE_LINES CLOSE "Content-Type: text/plain\r\n"
 		"\r\n"},
 	{__LINE__, {.status = 431, .body = SERVICE_EMPTY}, true,
 		"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-		"Content-Length: 0\r\n" DATE_LINES CLOSE
-		"Content-Type: text/plain\r\n"
+		"Content-Length: 0\r\n" DATE_LINES CLOSE "Content-Type: text/plain\r\n"
 		"\r\n"},
 	{__LINE__, {.status = 503, .body = SERVICE_EMPTY}, false,
 		"HTTP/1.1 503 Service Unavailable\r\n"
@@ -153,7 +169,8 @@ static const struct rendering renderings[] = {
 	{__LINE__, {.status = 400, .body = SERVICE_PAGE}, true,
 		"HTTP/1.1 400 Bad Request\r\n"
 		"Content-Type: text/html\r\n"
-		"Content-Length: 343\r\n" DATE_LINES CLOSE "\r\n" PAGE("\t\t ", "400 - Bad Request")},
+		"Content-Length: 343\r\n" DATE_LINES CLOSE
+		"\r\n" PAGE("\t\t ", "400 - Bad Request")},
 };
 
 static void byte_for_byte(void **state)
@@ -184,8 +201,10 @@ static void appended(void **state)
 {
 	(void)state;
 	CLEANUP(buf_done) struct buf out = BUF_EMPTY;
-	struct service_reply reply = {
-		.status = 200, .body = SERVICE_BYTES, .value = STR("\0\r\n\r\n\xff"), .modified_s = CHANGED_S};
+	struct service_reply reply = {.status = 200,
+		.body = SERVICE_BYTES,
+		.value = STR("\0\r\n\r\n\xff"),
+		.modified_s = CHANGED_S};
 	buf_add(&out, STR("before"));
 	service_render(&reply, STR(DATE), false, &out);
 	assert_true(str_starts(buf_str(&out), STR("beforeHTTP/1.1 200 OK\r\n")));

@@ -53,9 +53,9 @@ static void metadata_document(void **state)
 static void credential_process(void **state)
 {
 	(void)state;
-	struct role_credentials *role = parse(
-		"{'Version': 1, 'AccessKeyId': 'AKIA', 'SecretAccessKey': 's',"
-		" 'SessionToken': 't', 'Expiration': '2030-01-02T03:04:05+00:00'}");
+	struct role_credentials *role =
+		parse("{'Version': 1, 'AccessKeyId': 'AKIA', 'SecretAccessKey': 's',"
+		      " 'SessionToken': 't', 'Expiration': '2030-01-02T03:04:05+00:00'}");
 	case_text(__LINE__, role->access_key_id, "AKIA");
 	case_text(__LINE__, role->secret_access_key, "s");
 	case_text(__LINE__, role->token, "t");
@@ -68,7 +68,8 @@ static void credential_process(void **state)
 	assert_int_equal(role->expiration_s, 0);
 	role_free(role);
 	/* Token goes before SessionToken. */
-	role = parse("{'AccessKeyId': 'A', 'SecretAccessKey': 's', 'SessionToken': 'b', 'Token': 'a'}");
+	role = parse(
+		"{'AccessKeyId': 'A', 'SecretAccessKey': 's', 'SessionToken': 'b', 'Token': 'a'}");
 	case_text(__LINE__, role->token, "a");
 	role_free(role);
 }
@@ -101,7 +102,8 @@ static const struct bad bads[] = {
 		"Expiration"},
 	{__LINE__, "{'AccessKeyId': 'A', 'SecretAccessKey': 's', 'Expiration': ''}", E_SYNTAX,
 		"Expiration"},
-	{__LINE__, "{'AccessKeyId': 'A', 'SecretAccessKey': 's', 'LastUpdated': '2030-13-01T00:00:00Z'}",
+	{__LINE__,
+		"{'AccessKeyId': 'A', 'SecretAccessKey': 's', 'LastUpdated': '2030-13-01T00:00:00Z'}",
 		E_SYNTAX, "LastUpdated"},
 };
 
@@ -225,8 +227,8 @@ static void document_of_a_failure(void **state)
 	json_t *json = json_loadb(out.p, out.n, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(json);
 	assert_int_equal(json_object_size(json), 3);
-	assert_string_equal(json_string_value(json_object_get(json, "Code")),
-		"AssumeRoleUnauthorizedAccess");
+	assert_string_equal(
+		json_string_value(json_object_get(json, "Code")), "AssumeRoleUnauthorizedAccess");
 	assert_string_equal(
 		json_string_value(json_object_get(json, "LastUpdated")), "2023-10-02T12:00:00Z");
 	assert_true(json_string_length(json_object_get(json, "Message")) > 0);
@@ -300,6 +302,30 @@ static void copies(void **state)
 	role_free(two);
 }
 
+static int parse_one(void *ctx)
+{
+	struct role_credentials *role = NULL;
+	int rc = role_parse(str_of(ctx), &role, NULL);
+	assert_int_equal(rc == 0, role != NULL);
+	role_free(role);
+	return rc;
+}
+
+static void memory_runs_out(void **state)
+{
+	(void)state;
+	char *text = quoted(
+		"{'AccessKeyId': 'A', 'SecretAccessKey': 'hush-key', 'Token': 'hush-token'}");
+	assert_int_equal(help_each_allocation_fails(parse_one, text), 1);
+	alloc_fail_at(1);
+	assert_null(role_failed());
+	alloc_fail_at(0);
+	alloc_watch(STR("hush-"));
+	assert_int_equal(parse_one(text), 0);
+	assert_int_equal(alloc_watch(STR_EMPTY), 0);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +339,7 @@ int main(void)
 		cmocka_unit_test(document_of_a_failure),
 		cmocka_unit_test(times_roll),
 		cmocka_unit_test(copies),
+		cmocka_unit_test(memory_runs_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

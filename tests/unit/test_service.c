@@ -104,8 +104,8 @@ static struct str token_of(
 {
 	const struct instance *instance = entry_instance(entry_of(f, name));
 	struct token_owner owner = {str_of(instance->id), instance->record.token_epoch};
-	assert_int_equal(token_mint(
-				 &f->workers[0]->keys, &owner, &f->workers[0]->rng, now_ns, ttl_s, text),
+	assert_int_equal(
+		token_mint(&f->workers[0]->keys, &owner, &f->workers[0]->rng, now_ns, ttl_s, text),
 		0);
 	return (struct str){text, TOKEN_CHARS};
 }
@@ -136,12 +136,12 @@ struct check {
 	int counts;
 };
 
-#define ID	"/latest/meta-data/instance-id"
-#define TOKEN	"/latest/api/token"
+#define ID      "/latest/meta-data/instance-id"
+#define TOKEN   "/latest/api/token"
 #define NOTHING -1
 #define NEITHER SERVICE_ALLOW_NONE
-#define READ	SERVICE_ALLOW_GET_HEAD
-#define ASK	SERVICE_ALLOW_OPTIONS_PUT
+#define READ    SERVICE_ALLOW_GET_HEAD
+#define ASK     SERVICE_ALLOW_OPTIONS_PUT
 
 /* clang-format off */
 static const struct check checks[] = {
@@ -257,8 +257,7 @@ static const struct check checks[] = {
 };
 /* clang-format on */
 
-static struct str check_token(
-	struct fixture *f, const struct check *c, char text[TOKEN_CHARS])
+static struct str check_token(struct fixture *f, const struct check *c, char text[TOKEN_CHARS])
 {
 	switch (c->token) {
 	case GOOD:
@@ -277,7 +276,8 @@ static struct str check_token(
 }
 
 /* Exactly one reply was counted, as what it was, and beside it `counts` alone. */
-static void check_counters(const struct check *c, const struct stats *before, const struct stats *after)
+static void check_counters(
+	const struct check *c, const struct stats *before, const struct stats *after)
 {
 	bool v2 = c->token != NONE || c->method == SERVICE_PUT;
 	for (unsigned i = 0; i < STATS_COUNTERS; i++) {
@@ -351,24 +351,15 @@ static void ttl_texts(void **state)
 		struct str ttl;
 		uint32_t granted; /* 0: 400 */
 	} cases[] = {
-		{__LINE__, STR_INIT("1"), 1},
-		{__LINE__, STR_INIT("21600"), 21600},
-		{__LINE__, STR_INIT("00300"), 300},
-		{__LINE__, STR_INIT("0"), 0},
-		{__LINE__, STR_INIT("21601"), 0},
-		{__LINE__, STR_INIT("-1"), 0},
-		{__LINE__, STR_INIT("+1"), 0},
-		{__LINE__, STR_INIT(""), 0},
-		{__LINE__, STR_INIT(" "), 0},
-		{__LINE__, STR_INIT(" 5"), 0},
-		{__LINE__, STR_INIT("5 "), 0},
-		{__LINE__, STR_INIT("5s"), 0},
-		{__LINE__, STR_INIT("5.0"), 0},
-		{__LINE__, STR_INIT("1e3"), 0},
-		{__LINE__, STR_INIT("0x10"), 0},
-		{__LINE__, STR_INIT("5, 5"), 0},
-		{__LINE__, STR_INIT("five"), 0},
-		{__LINE__, STR_INIT("5\0"), 0},
+		{__LINE__, STR_INIT("1"), 1}, {__LINE__, STR_INIT("21600"), 21600},
+		{__LINE__, STR_INIT("00300"), 300}, {__LINE__, STR_INIT("0"), 0},
+		{__LINE__, STR_INIT("21601"), 0}, {__LINE__, STR_INIT("-1"), 0},
+		{__LINE__, STR_INIT("+1"), 0}, {__LINE__, STR_INIT(""), 0},
+		{__LINE__, STR_INIT(" "), 0}, {__LINE__, STR_INIT(" 5"), 0},
+		{__LINE__, STR_INIT("5 "), 0}, {__LINE__, STR_INIT("5s"), 0},
+		{__LINE__, STR_INIT("5.0"), 0}, {__LINE__, STR_INIT("1e3"), 0},
+		{__LINE__, STR_INIT("0x10"), 0}, {__LINE__, STR_INIT("5, 5"), 0},
+		{__LINE__, STR_INIT("five"), 0}, {__LINE__, STR_INIT("5\0"), 0},
 		{__LINE__, STR_INIT("4294967301"), 0},           /* 2^32 + 5 */
 		{__LINE__, STR_INIT("18446744073709551621"), 0}, /* 2^64 + 5 */
 	};
@@ -528,10 +519,10 @@ static void no_tree(void **state)
 
 /* --- signatures -------------------------------------------------------------------------------- */
 
-static int ask(struct fixture *f, const struct service_request *request, struct service_reply *ret_reply)
+static int ask(
+	struct fixture *f, const struct service_request *request, struct service_reply *ret_reply)
 {
-	return service_answer(
-		&f->service, f->workers[0], entry_of(f, "plain"), request, ret_reply);
+	return service_answer(&f->service, f->workers[0], entry_of(f, "plain"), request, ret_reply);
 }
 
 static struct signed_document *sign(const char *document)
@@ -612,7 +603,8 @@ static void no_signature_for_who_may_not_have_it(void **state)
 /* --- the throttle ------------------------------------------------------------------------------ */
 
 /* How many of n requests at that time are answered. */
-static unsigned passed(struct fixture *f, const char *name, unsigned worker, int64_t now_ns, unsigned n)
+static unsigned passed(
+	struct fixture *f, const char *name, unsigned worker, int64_t now_ns, unsigned n)
 {
 	unsigned good = 0;
 	for (unsigned i = 0; i < n; i++) {
@@ -641,12 +633,8 @@ static void burst_then_rate(void **state)
 		int line;
 		uint32_t per_second, burst;
 	} cases[] = {
-		{__LINE__, 1, 1},
-		{__LINE__, 1, 10},
-		{__LINE__, 10, 1},
-		{__LINE__, 100, 200},
-		{__LINE__, 1000, 5},
-		{__LINE__, 7, 3}, /* does not divide a second */
+		{__LINE__, 1, 1}, {__LINE__, 1, 10}, {__LINE__, 10, 1}, {__LINE__, 100, 200},
+		{__LINE__, 1000, 5}, {__LINE__, 7, 3}, /* does not divide a second */
 	};
 	int64_t now_ns = NOW_NS;
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -658,7 +646,8 @@ static void burst_then_rate(void **state)
 		case_int(cases[i].line, passed(f, "plain", 0, now_ns, burst + 5), burst);
 		/* Then one each time one has come back, not a nanosecond before. */
 		for (int k = 1; k <= 20; k++) {
-			case_int(cases[i].line, passed(f, "plain", 0, now_ns + k * cost_ns - 1, 3), 0);
+			case_int(cases[i].line, passed(f, "plain", 0, now_ns + k * cost_ns - 1, 3),
+				0);
 			case_int(cases[i].line, passed(f, "plain", 0, now_ns + k * cost_ns, 3), 1);
 		}
 		/* Idle for long: the burst again, not more. */
@@ -708,7 +697,8 @@ static void clock_that_is_a_moment_behind(void **state)
 		assert_int_equal(passed(f, "plain", 0, now_ns, 9), 5);
 		assert_int_equal(passed(f, "plain", 1, now_ns - behind_ns[i], 9), 0);
 		assert_int_equal(passed(f, "plain", 1, now_ns + NS_PER_S / 10, 9), 1);
-		assert_int_equal(passed(f, "plain", 0, now_ns + NS_PER_S / 10 - behind_ns[i], 9), 0);
+		assert_int_equal(
+			passed(f, "plain", 0, now_ns + NS_PER_S / 10 - behind_ns[i], 9), 0);
 	}
 }
 

@@ -16,7 +16,7 @@
 
 #include "tests/unit/scratch.h"
 
-#define DAMAGES	     200
+#define DAMAGES      200
 #define HEADER_BYTES 100
 #define MALLOCS_MOST 20000
 

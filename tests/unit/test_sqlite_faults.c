@@ -22,8 +22,8 @@
 #include "tests/unit/child.h"
 #include "tests/unit/scratch.h"
 
-#define NOBODY	     65534
-#define KILLS	     25
+#define NOBODY       65534
+#define KILLS        25
 #define KILL_MOST_US 12000
 #define SMALL_DISK   "size=1048576"
 

@@ -5,10 +5,10 @@
 
 #include "base/timefmt.h"
 
-#define DAY_S	  INT64_C(86400)
-#define FIRST_S	  INT64_C(0)
-#define LAST_S	  INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
-#define STRIDE_S  INT64_C(1299709)	/* a prime of 15 days: every second of the day comes up */
+#define DAY_S     INT64_C(86400)
+#define FIRST_S   INT64_C(0)
+#define LAST_S    INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
+#define STRIDE_S  INT64_C(1299709)      /* a prime of 15 days: every second of the day comes up */
 #define UNTOUCHED INT64_C(-4711)
 
 static void check_second(int64_t unix_s)

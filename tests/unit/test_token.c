@@ -49,7 +49,8 @@ static int teardown(void **state)
 }
 
 /* The remaining seconds, or the error; what is told is untouched on failure. */
-static int64_t verify(struct fixture *f, const struct token_owner *who, struct str text, int64_t now_ns)
+static int64_t verify(
+	struct fixture *f, const struct token_owner *who, struct str text, int64_t now_ns)
 {
 	uint32_t left_s = 12345678;
 	int rc = token_verify(&f->keys, who, text, now_ns, &left_s);
@@ -100,7 +101,8 @@ static void has_the_form_that_is_documented(void **state)
 		assert_true(str_ends(token, STR("==")));
 		decode(token, bytes);
 		assert_int_equal(expiry_of(bytes), NOW_S + 300);
-		const struct str parts[] = {{(char *)bytes, MAC_AT}, {"\0\0\0\7", 4}, owner.instance_id};
+		const struct str parts[] = {
+			{(char *)bytes, MAC_AT}, {"\0\0\0\7", 4}, owner.instance_id};
 		assert_int_equal(crypto_hmac_run(hmac, parts, 3, mac), 0);
 		assert_memory_equal(mac, bytes + MAC_AT, TOKEN_BYTES - MAC_AT);
 	}
@@ -150,7 +152,8 @@ static void lasts_its_ttl_and_less_than_a_second_more(void **state)
 			assert_true(verify(f, &owner, token, now_ns + life_ns - 1) >= 0);
 			assert_int_equal(
 				verify(f, &owner, token, now_ns + life_ns + NS_PER_S - 1), E_AUTH);
-			assert_int_equal(verify(f, &owner, token, now_ns + 2 * life_ns + NS_PER_S), E_AUTH);
+			assert_int_equal(
+				verify(f, &owner, token, now_ns + 2 * life_ns + NS_PER_S), E_AUTH);
 		}
 	}
 }
@@ -185,7 +188,8 @@ static void ttl_has_bounds(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		char text[TOKEN_CHARS] = "untouched";
 		case_int(cases[i].line,
-			token_mint(&f->keys, &owner, &f->rng, NOW_S * NS_PER_S, cases[i].ttl_s, text),
+			token_mint(
+				&f->keys, &owner, &f->rng, NOW_S * NS_PER_S, cases[i].ttl_s, text),
 			cases[i].rc);
 		case_int(cases[i].line, memcmp(text, "untouched", 9) == 0, cases[i].rc < 0);
 	}
@@ -234,16 +238,14 @@ static void keys_of_a_rotation(void **state)
 	assert_int_equal(
 		token_verify(&rotated, &owner, token, (NOW_S + 300) * NS_PER_S, &left_s), E_AUTH);
 	/* New ones are of the newer. */
-	assert_int_equal(
-		token_mint(&rotated, &owner, &f->rng, NOW_S * NS_PER_S, 300, text), 0);
+	assert_int_equal(token_mint(&rotated, &owner, &f->rng, NOW_S * NS_PER_S, 300, text), 0);
 	assert_int_equal(verify(f, &owner, token, NOW_S * NS_PER_S), E_AUTH);
 	assert_int_equal(token_keys_init(&other, &f->secrets[1], 1), 0);
 	assert_int_equal(token_verify(&other, &owner, token, NOW_S * NS_PER_S, &left_s), 0);
 	token_keys_done(&other);
 	/* And nobody else's. */
 	assert_int_equal(token_keys_init(&other, &f->secrets[2], 1), 0);
-	assert_int_equal(
-		token_verify(&other, &owner, token, NOW_S * NS_PER_S, &left_s), E_AUTH);
+	assert_int_equal(token_verify(&other, &owner, token, NOW_S * NS_PER_S, &left_s), E_AUTH);
 	token_keys_done(&other);
 	token_keys_done(&rotated);
 }
@@ -257,6 +259,23 @@ static void number_of_keys(void **state)
 	assert_int_equal(token_keys_init(&keys, f->secrets, TOKEN_KEYS_MAX), 0);
 	token_keys_done(&keys);
 	token_keys_done(&keys);
+}
+
+static int init_keys(void *ctx)
+{
+	struct fixture *f = ctx;
+	struct token_keys keys;
+	int rc = token_keys_init(&keys, f->secrets, TOKEN_KEYS_MAX);
+	if (rc < 0) {
+		assert_int_equal(keys.n_, 0);
+	}
+	token_keys_done(&keys);
+	return rc;
+}
+
+static void memory_runs_out(void **state)
+{
+	assert_true(help_each_allocation_fails(init_keys, *state) >= TOKEN_KEYS_MAX);
 }
 
 /* --- other texts ------------------------------------------------------------------------------- */
@@ -343,7 +362,8 @@ static void other_lengths(void **state)
 		int n = snprintf(other, sizeof other, "%*s%.*s%s", cases[i].before, "",
 			TOKEN_CHARS - cases[i].cut, text, cases[i].after);
 		case_int(cases[i].line,
-			verify(f, &owner, (struct str){other, (size_t)n}, NOW_S * NS_PER_S), E_SYNTAX);
+			verify(f, &owner, (struct str){other, (size_t)n}, NOW_S * NS_PER_S),
+			E_SYNTAX);
 	}
 }
 
@@ -357,8 +377,8 @@ static void from_hex(const char *text, unsigned char *bytes, size_t n)
 	}
 }
 
-static void check_golden(int line, const char *key, const char *id, uint32_t epoch, uint32_t expiry_s,
-	struct str text)
+static void check_golden(int line, const char *key, const char *id, uint32_t epoch,
+	uint32_t expiry_s, struct str text)
 {
 	struct secret secret;
 	struct token_keys keys;
@@ -394,8 +414,10 @@ static void golden_tokens_verify(void **state)
 		if (line[0] == '#') {
 			continue;
 		}
-		case_int(number, sscanf(line, "%64s %31s %u %u %16s %56s", key, id, &epoch, &expiry_s,
-					 nonce, text), 6);
+		case_int(number,
+			sscanf(line, "%64s %31s %u %u %16s %56s", key, id, &epoch, &expiry_s, nonce,
+				text),
+			6);
 		check_golden(number, key, id, epoch, expiry_s, str_of(text));
 		/* The file says what it says: the nonce is where it belongs. */
 		decode(str_of(text), bytes);
@@ -419,6 +441,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(is_of_no_use_to_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_of_a_rotation, setup, teardown),
 		cmocka_unit_test_setup_teardown(number_of_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(memory_runs_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			every_change_of_a_character_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(is_canonical, setup, teardown),

@@ -80,7 +80,8 @@ static void kinds(void **state)
 		{__LINE__, "dynamic", TREE_DIRECTORY},
 		{__LINE__, "user-data", TREE_USER_DATA},
 		{__LINE__, "meta-data/mac", TREE_TEXT},
-		{__LINE__, "meta-data/iam/security-credentials/AmazonLightsailInstanceRole", TREE_ROLE},
+		{__LINE__, "meta-data/iam/security-credentials/AmazonLightsailInstanceRole",
+			TREE_ROLE},
 		{__LINE__, "meta-data/identity-credentials/ec2/security-credentials/ec2-instance",
 			TREE_INSTANCE_ROLE},
 		{__LINE__, "dynamic/instance-identity/document", TREE_TEXT},
@@ -132,6 +133,26 @@ static void many_names(void **state)
 	tree_free(tree);
 }
 
+/* A path that ends like one that is there is another, whatever slot of the hash it falls into. */
+static void ends_alike(void **state)
+{
+	(void)state;
+	struct tree *tree = help_tree(HELP_REALISTIC);
+	static const char *const paths[] = {
+		"meta-data", "meta-data/instance-id", "meta-data/placement/region", "user-data"};
+	for (int i = 0; i < 3000; i++) {
+		for (size_t k = 0; k < sizeof paths / sizeof paths[0]; k++) {
+			char path[64];
+			struct tree_hit hit;
+			(void)snprintf(path, sizeof path, "%d/%s", i, paths[k]);
+			assert_int_equal(find(tree, path, &hit), E_NOTFOUND);
+			(void)snprintf(path, sizeof path, "%d%s", i, paths[k]);
+			assert_int_equal(find(tree, path, &hit), E_NOTFOUND);
+		}
+	}
+	tree_free(tree);
+}
+
 /* --- listing ----------------------------------------------------------------------------------- */
 
 static void bytewise_order(void **state)
@@ -141,8 +162,8 @@ static void bytewise_order(void **state)
 	CLEANUP(buf_done) struct buf out = BUF_EMPTY;
 	struct tree *tree = NULL;
 	struct tree_hit hit;
-	static const char *const names[] = {"b", "a", "ab", "B", "a-b", "a.b", "a/x", "a0", "_", "Z",
-		"\xc3\xa9", "~", "10", "9", "a"};
+	static const char *const names[] = {"b", "a", "ab", "B", "a-b", "a.b", "a/x", "a0", "_",
+		"Z", "\xc3\xa9", "~", "10", "9", "a"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		char path[32];
 		(void)snprintf(path, sizeof path, "m/%s", names[i]);
@@ -278,7 +299,8 @@ static struct seen check_below(const struct tree *tree, tree_version version, co
 		struct tree_hit hit;
 		rest = str_from(rest, line.n < rest.n ? line.n + 1 : line.n);
 		name.n -= name.p[name.n - 1] == '/';
-		(void)snprintf(below, sizeof below, "%s%s%.*s", path, *path ? "/" : "", STR_FMT(name));
+		(void)snprintf(
+			below, sizeof below, "%s%s%.*s", path, *path ? "/" : "", STR_FMT(name));
 		assert_int_equal(find(tree, below, &hit), 0);
 		struct versions_since since = versions_since(str_of(below));
 		struct seen here = {since.listed <= version, since.answered <= version};
@@ -326,8 +348,7 @@ static void answered_before_it_is_listed(void **state)
 	(void)state;
 	struct tree *tree = help_tree(HELP_REALISTIC);
 	struct tree_hit hit;
-	assert_int_equal(
-		tree_find(tree, version_of("2009-04-04"), STR("meta-data/mac"), &hit), 0);
+	assert_int_equal(tree_find(tree, version_of("2009-04-04"), STR("meta-data/mac"), &hit), 0);
 	case_text(__LINE__, hit.value, "02:aa:bb:cc:dd:01");
 	assert_int_equal(
 		tree_find(tree, version_of("2008-09-01"), STR("meta-data/mac"), &hit), E_NOTFOUND);
@@ -368,8 +389,9 @@ static void user_data_is_bytes(void **state)
 static void role_given_in_place(void **state)
 {
 	(void)state;
-	struct tree *tree = help_tree("{'name': 'plain', 'role': {'name': 'r', 'credentials':"
-				      " {'accessKeyId': 'ASIAX', 'secretAccessKey': 'secret', 'token': 'tok'}}}");
+	struct tree *tree = help_tree(
+		"{'name': 'plain', 'role': {'name': 'r', 'credentials':"
+		" {'accessKeyId': 'ASIAX', 'secretAccessKey': 'secret', 'token': 'tok'}}}");
 	const struct role_credentials *role = tree_role(tree, TREE_ROLE);
 	case_text(__LINE__, role->access_key_id, "ASIAX");
 	case_text(__LINE__, role->secret_access_key, "secret");
@@ -400,9 +422,9 @@ static void role_from_a_file(void **state)
 				 " {'file': '/x'}}}");
 	assert_int_equal(role_parse(STR("{\"AccessKeyId\": \"ASIAF\", \"SecretAccessKey\": \"s\","
 					"\"Token\": \"t\"}"),
-				 &role, NULL), 0);
-	assert_int_equal(
-		instance_new(spec, &help_record, &help_site, role, &instance, NULL), 0);
+				 &role, NULL),
+		0);
+	assert_int_equal(instance_new(spec, &help_record, &help_site, role, &instance, NULL), 0);
 	assert_int_equal(tree_compile(instance, &tree, NULL), 0);
 	/* A copy: the tree may outlive nothing, but it owns what it wipes. */
 	assert_ptr_not_equal(tree_role(tree, TREE_ROLE), instance->role);
@@ -464,8 +486,7 @@ static void number_of_nodes(void **state)
 			(void)snprintf(path, sizeof path, "m/%x", i);
 			builder_put(&builder, str_of(path), TREE_TEXT, STR("v"));
 		}
-		assert_int_equal(
-			finish(&builder), leaves == TREE_NODES_MAX - 2 ? 0 : E_LIMIT);
+		assert_int_equal(finish(&builder), leaves == TREE_NODES_MAX - 2 ? 0 : E_LIMIT);
 	}
 }
 
@@ -501,9 +522,11 @@ static void length_of_names_and_values(void **state)
 		if (n == 255) {
 			struct tree_hit hit;
 			assert_int_equal(builder_finish(&builder, &tree), 0);
-			assert_int_equal(tree_find(tree, TREE_LATEST, (struct str){many, n}, &hit), 0);
 			assert_int_equal(
-				tree_find(tree, TREE_LATEST, (struct str){many, n - 1}, &hit), E_NOTFOUND);
+				tree_find(tree, TREE_LATEST, (struct str){many, n}, &hit), 0);
+			assert_int_equal(
+				tree_find(tree, TREE_LATEST, (struct str){many, n - 1}, &hit),
+				E_NOTFOUND);
 			tree_free(tree);
 		}
 		assert_int_equal(finish(&builder), n == 255 ? 0 : E_LIMIT);
@@ -573,6 +596,44 @@ static void leaf_and_directory_change_places(void **state)
 	tree_free(tree);
 }
 
+/* --- memory that runs out, and secrets --------------------------------------------------------- */
+
+static int compile(void *ctx)
+{
+	struct tree *tree = NULL;
+	int rc = tree_compile(ctx, &tree, NULL);
+	assert_int_equal(rc == 0, tree != NULL);
+	tree_free(tree);
+	return rc;
+}
+
+#define WITH_SECRETS                                                                           \
+	"{'name': 'plain', 'publicKeys': {'ops': 'K'}, 'metadata': {'a': {'b': 'hush-hush'}}," \
+	" 'role': {'name': 'r', 'credentials': {'accessKeyId': 'A', 'secretAccessKey':"        \
+	" 'hush-key', 'token': 'hush-token'}}, 'userDataBase64': 'aHVzaC1kYXRh'}"
+
+static void memory_runs_out(void **state)
+{
+	(void)state;
+	struct instance *instance = help_instance(WITH_SECRETS);
+	assert_true(help_each_allocation_fails(compile, instance) > 8);
+	instance_free(instance);
+}
+
+static void secrets_are_wiped(void **state)
+{
+	(void)state;
+	struct instance *instance = help_instance(WITH_SECRETS);
+	alloc_watch(STR("hush-key"));
+	assert_int_equal(compile(instance), 0);
+	assert_int_equal(alloc_watch(STR("hush-token")), 0);
+	assert_int_equal(compile(instance), 0);
+	assert_int_equal(alloc_watch(STR("hush-data")), 0);
+	assert_int_equal(compile(instance), 0);
+	assert_int_equal(alloc_watch(STR_EMPTY), 0);
+	instance_free(instance);
+}
+
 /* --- memory ------------------------------------------------------------------------------------ */
 
 static void memory(void **state)
@@ -596,6 +657,7 @@ int main(void)
 		cmocka_unit_test(by_whole_paths_alone),
 		cmocka_unit_test(kinds),
 		cmocka_unit_test(many_names),
+		cmocka_unit_test(ends_alike),
 		cmocka_unit_test(bytewise_order),
 		cmocka_unit_test(listing_without_room),
 		cmocka_unit_test(sets_of_versions),
@@ -613,6 +675,8 @@ int main(void)
 		cmocka_unit_test(first_failure_is_kept),
 		cmocka_unit_test(too_large_an_instance),
 		cmocka_unit_test(leaf_and_directory_change_places),
+		cmocka_unit_test(memory_runs_out),
+		cmocka_unit_test(secrets_are_wiped),
 		cmocka_unit_test(memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,11 +102,13 @@ static const struct {
 	{__LINE__, "meta-data/metrics/vhostmd", "2011-05-01", NULL},
 	{__LINE__, "meta-data/network/interfaces/macs/02:aa:bb:cc:dd:01/mac", "2011-01-01", NULL},
 	{__LINE__, "meta-data/network/interfaces/macs/02:aa:bb:cc:dd:01/ipv6s", "2016-06-30", NULL},
-	{__LINE__, "meta-data/network/interfaces/macs/x/subnet-ipv6-cidr-blocks", "2016-06-30", NULL},
+	{__LINE__, "meta-data/network/interfaces/macs/x/subnet-ipv6-cidr-blocks", "2016-06-30",
+		NULL},
 	{__LINE__, "meta-data/network/interfaces/macs/x/vpc-ipv4-cidr-blocks", "2016-06-30", NULL},
 	{__LINE__, "meta-data/network/interfaces/macs/x/vpc-ipv6-cidr-blocks", "2016-06-30", NULL},
 	{__LINE__, "meta-data/network/interfaces/macs/x/vpc-ipv4-cidr-block", "2011-01-01", NULL},
-	{__LINE__, "meta-data/network/interfaces/macs/x/ipv4-associations/192.0.2.1", "2011-01-01", NULL},
+	{__LINE__, "meta-data/network/interfaces/macs/x/ipv4-associations/192.0.2.1", "2011-01-01",
+		NULL},
 	{__LINE__, "meta-data/placement/availability-zone", "2008-02-01", NULL},
 	{__LINE__, "meta-data/placement/availability-zone-id", "2019-10-01", NULL},
 	{__LINE__, "meta-data/product-codes", "2007-03-01", NULL},
@@ -126,15 +128,17 @@ static const struct {
 	{__LINE__, "dynamic/instance-identity/pkcs7", "2009-04-04", NULL},
 	{__LINE__, "dynamic/instance-identity/signature", "2009-04-04", NULL},
 	/* "released in" a version that is not in the list: in the next one */
-	{__LINE__, "meta-data/elastic-gpus/associations/x", "2018-03-28", NULL},     /* 2016-11-30 */
-	{__LINE__, "meta-data/elastic-inference/associations/x", "2019-10-01", NULL}, /* 2018-11-29 */
-	{__LINE__, "meta-data/identity-credentials/ec2/info", "2018-08-17", NULL},   /* 2018-05-23 */
-	{__LINE__, "meta-data/placement/group-name", "2020-10-27", NULL},            /* 2020-08-24 */
+	{__LINE__, "meta-data/elastic-gpus/associations/x", "2018-03-28", NULL}, /* 2016-11-30 */
+	{__LINE__, "meta-data/elastic-inference/associations/x", "2019-10-01",
+		NULL},                                                             /* 2018-11-29 */
+	{__LINE__, "meta-data/identity-credentials/ec2/info", "2018-08-17", NULL}, /* 2018-05-23 */
+	{__LINE__, "meta-data/placement/group-name", "2020-10-27", NULL},          /* 2020-08-24 */
 	{__LINE__, "meta-data/placement/host-id", "2020-10-27", NULL},
 	{__LINE__, "meta-data/placement/partition-number", "2020-10-27", NULL},
 	{__LINE__, "meta-data/placement/region", "2020-10-27", NULL},
-	{__LINE__, "meta-data/spot/instance-action", "2018-03-28", NULL},              /* 2016-11-15 */
-	{__LINE__, "meta-data/network/interfaces/macs/x/network-card", "2021-01-03", NULL}, /* 2020-11-01 */
+	{__LINE__, "meta-data/spot/instance-action", "2018-03-28", NULL}, /* 2016-11-15 */
+	{__LINE__, "meta-data/network/interfaces/macs/x/network-card", "2021-01-03",
+		NULL}, /* 2020-11-01 */
 	/* nothing known: always there */
 	{__LINE__, "", "1.0", NULL},
 	{__LINE__, "user-data", "1.0", NULL},

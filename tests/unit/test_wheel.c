@@ -6,9 +6,9 @@
 
 #include "platform/wheel.h"
 
-#define N	   100
+#define N          100
 #define ROUND_MS   (UINT64_C(1) * WHEEL_SLOTS * WHEEL_TICK_MS)
-#define HOUR_MS	   UINT64_C(3600000)
+#define HOUR_MS    UINT64_C(3600000)
 #define OPERATIONS 400000
 
 /* The link is not first, so that the stride counts. */

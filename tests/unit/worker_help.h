@@ -37,6 +37,7 @@
 #include "platform/listen.h"
 
 #define PATIENCE_MS   20000
+#define LONG_MS       60000 /* a time limit that is not reached */
 #define TOY_BODY_MAX  1000
 #define TOY_TABLE     4096
 #define TOY_LISTENERS 2
@@ -62,10 +63,10 @@ static const struct http_limits toy_limits = {
 		.target_bytes = 2048,
 		.fields = 64,
 		.body_bytes = TOY_BODY_MAX},
-	.header_timeout_ms = PATIENCE_MS,
-	.idle_timeout_ms = PATIENCE_MS,
-	.request_timeout_ms = PATIENCE_MS,
-	.park_timeout_ms = PATIENCE_MS,
+	.header_timeout_ms = LONG_MS,
+	.idle_timeout_ms = LONG_MS,
+	.request_timeout_ms = LONG_MS,
+	.park_timeout_ms = LONG_MS,
 };
 
 /* --- the toy ----------------------------------------------------------------------------------- */
@@ -280,6 +281,12 @@ static inline void toy_restart(const struct http_limits *limits)
 
 /* --- the client -------------------------------------------------------------------------------- */
 
+#define HELLO       "GET / HTTP/1.1\r\n\r\n"
+#define PUT_ECHO    "PUT /echo HTTP/1.1\r\n"
+#define CHUNKED     "Transfer-Encoding: chunked\r\n\r\n"
+#define BIG         8000000 /* more than sockets take */
+#define BIG_TEXT    "/big/8000000"
+#define LITTLE      4096 /* of a reply that a client's system keeps */
 #define CLIENTS_MAX 512
 
 struct client {
@@ -457,6 +464,18 @@ static inline struct reply next_reply(struct client *c)
 				reply_.close ? ", closing" : "");                      \
 		}                                                                      \
 	} while (0)
+
+/* The reply of /big/N. */
+static inline void check_big(struct reply reply, size_t n)
+{
+	assert_int_equal(reply.status, 200);
+	assert_int_equal(reply.body.n, n);
+	for (size_t i = 0; i < n; i++) {
+		if (reply.body.p[i] != (char)('a' + i % 26)) {
+			fail_msg("byte %zu is wrong", i);
+		}
+	}
+}
 
 /* Nothing more comes but the end, and not by a reset. */
 #define EXPECT_END(c)                                      \
