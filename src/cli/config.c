@@ -1,4 +1,5 @@
 #include "config/config.h"
+#include "config/conflict.h"
 
 #include "cli/args.h"
 #include "cli/output.h"
@@ -10,6 +11,10 @@ int cli_config_check(const struct args *args)
 	struct diag diag = {""};
 	if (config_new(&flags, &config, &diag) < 0) {
 		return output_fail(COMMAND_FAILED, "%s", diag.text);
+	}
+	if (conflict_check(config->instances, &diag) < 0) {
+		config_free(config);
+		return output_fail(COMMAND_FAILED, "%s: %s", args->operand, diag.text);
 	}
 	CLEANUP(buf_done) struct buf line = BUF_EMPTY;
 	size_t n = json_array_size(config->instances);

@@ -303,6 +303,26 @@ int registrar_apply_files(
 
 /* --- single changes -------------------------------------------------------------------------- */
 
+/* The specification with those live options that it does not name. NULL when out of memory. */
+static json_t *with_options(const json_t *spec, const json_t *before)
+{
+	const json_t *live = json_object_get(before, "metadataOptions");
+	json_t *named = json_object_get(spec, "metadataOptions");
+	/* Jansson takes a non-const object but does not change it. */
+	json_t *merged = json_copy((json_t *)(uintptr_t)spec);
+	if (!live || !merged) {
+		return merged;
+	}
+	json_t *options = json_deep_copy(live);
+	if (!options || (named && json_object_update(options, named) < 0) ||
+		json_object_set(merged, "metadataOptions", options) < 0) {
+		json_decref(merged);
+		merged = NULL;
+	}
+	json_decref(options);
+	return merged;
+}
+
 /* Plan one instance's new specification; what it was before decides over its record. */
 static int plan_spec(
 	struct registrar *registrar, struct plan *plan, const json_t *spec, struct diag *diag)
@@ -322,9 +342,11 @@ static int plan_spec(
 		note_change(&record, before.spec, spec, registrar->now_s());
 		rc = 0;
 	}
+	CLEANUP(on_json) json_t *merged = rc == 0 ? with_options(spec, before.spec) : NULL;
 	if (rc == 0) {
 		struct str file_spec = before.file_spec ? str_of(before.file_spec) : STR_EMPTY;
-		rc = plan_put(plan, spec, file_spec, &record, registrar->site, diag);
+		rc = merged ? plan_put(plan, merged, file_spec, &record, registrar->site, diag)
+			    : diag_set(diag, -ENOMEM, "out of memory");
 	}
 	row_done(&before);
 	return rc;

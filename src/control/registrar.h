@@ -37,7 +37,10 @@ MUST_CHECK int registrar_load(struct registrar *registrar, struct diag *diag);
 MUST_CHECK int registrar_apply_files(
 	struct registrar *registrar, const json_t *specs, size_t *ret_changed, struct diag *diag);
 
-/* Make or replace instances by specification; all of them or none. E_EXISTS for a taken address. */
+/*
+ * Make or replace instances by specification; all of them or none. Options that a specification does
+ * not name keep their live value. E_EXISTS for a taken address.
+ */
 MUST_CHECK int registrar_put(struct registrar *registrar, const json_t *specs, struct diag *diag);
 
 /* E_NOTFOUND when there is none. */

@@ -112,7 +112,6 @@ static void on_answer(
 	}
 	run->put_off = 0;
 	resp->close |= str_starts(req->target, STR("/close"));
-	resp->hop_limit = (uint8_t)req->n_fields;
 	if (str_starts(req->target, STR("/big"))) {
 		answer_big(run, resp);
 	} else {
@@ -198,7 +197,7 @@ static void check_output(const struct run *run)
 {
 	struct str rest = buf_str(&run->out);
 	bool close = false;
-	while (rest.n) {
+	while (rest.p && rest.n) {
 		HOLDS(!close);
 		rest = str_from(rest, check_reply(rest, &close));
 	}

@@ -161,6 +161,16 @@ def test_show_of_an_instance_that_is_not_there_is_refused(service):
 # -- put and delete
 
 
+def test_put_keeps_live_options_that_it_does_not_name(service):
+    service.cli("options", "web-1", "--http-tokens", "required").ok()
+    service.cli("instance", "put", put_file(service, samples.plain("web-1", "127.0.0.11"))).ok()
+    assert instances(service)["web-1"]["metadataOptions"]["httpTokens"] == "required"
+    named = samples.plain("web-1", "127.0.0.11", metadataOptions={"httpPutResponseHopLimit": 2})
+    service.cli("instance", "put", put_file(service, named)).ok()
+    options = instances(service)["web-1"]["metadataOptions"]
+    assert (options["httpTokens"], options["httpPutResponseHopLimit"]) == ("required", 2)
+
+
 def test_put_makes_an_instance_that_is_served_at_once(service):
     assert_404(service.client("127.0.0.13").get(ID))
     with service.client("127.0.0.13").connect() as conn:

@@ -223,6 +223,14 @@ def test_everything_configurable_is_accepted(tmp_path):
     run_binary("config", "check", path).ok()
 
 
+def test_two_instances_with_one_address_are_named(tmp_path):
+    file = tmp_path / "two.yaml"
+    file.write_text(GOOD_INSTANCE + "  - name: web-2\n    match: {addresses: [127.0.0.11]}\n")
+    result = run_binary("config", "check", str(file))
+    assert result.code == 1 and result.out == ""
+    assert "web-1" in result.err and "web-2" in result.err and "127.0.0.11" in result.err
+
+
 def test_check_creates_nothing(tmp_path):
     path = tmp_path / "good.yaml"
     path.write_text(f"store: sqlite://{tmp_path}/telltale.db\n" + GOOD_INSTANCE)
