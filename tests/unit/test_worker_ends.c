@@ -104,9 +104,8 @@ static void test_lines_without_end(void **state)
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct client *c = dial(0);
-		unsigned turns = toy.turns;
 		say_text(c, cases[i].start);
-		SOON(toy.turns != turns);
+		settle();
 		for (size_t n = 0; n < cases[i].n; n++) {
 			say(c, STR("x"));
 		}

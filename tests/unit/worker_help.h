@@ -317,6 +317,16 @@ static inline int64_t now_ms(void)
 		}                                                  \
 	} while (0)
 
+/* The worker has taken what was sent or ordered so far: a wait of its began after this, and ended. */
+static inline void settle(void)
+{
+	for (int i = 0; i < 3; i++) {
+		unsigned before = toy.idles;
+		http_worker_wake(toy.worker);
+		SOON(toy.idles != before);
+	}
+}
+
 static inline struct client *new_client(int fd)
 {
 	assert_true(n_clients < CLIENTS_MAX && fd >= 0);
