@@ -286,7 +286,7 @@ static inline void toy_restart(const struct http_limits *limits)
 #define CHUNKED     "Transfer-Encoding: chunked\r\n\r\n"
 #define BIG         8000000 /* more than sockets take */
 #define BIG_TEXT    "/big/8000000"
-#define LITTLE      4096 /* of a reply that a client's system keeps */
+#define LITTLE      65536 /* of a reply that a client's system keeps */
 #define CLIENTS_MAX 512
 
 struct client {
