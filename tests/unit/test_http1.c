@@ -509,6 +509,19 @@ static void test_reply(void **state)
 	}
 }
 
+static void test_reply_with_fields(void **state)
+{
+	(void)state;
+	CLEANUP(buf_done) struct buf out = BUF_EMPTY;
+	http1_reply_with(&out, 200, STR("a/b"), STR("X: y\r\nZ: 1\r\n"), STR("hi"), true, false);
+	http1_reply_with(&out, 404, STR("a/b"), STR_EMPTY, STR("no"), false, true);
+	assert_int_equal(buf_status(&out), 0);
+	assert_true(str_eq(buf_str(&out),
+		STR("HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 2\r\nX: y\r\nZ: 1\r\n"
+		    "Connection: close\r\n\r\nhi"
+		    "HTTP/1.1 404 Not Found\r\nContent-Type: a/b\r\nContent-Length: 2\r\n\r\n")));
+}
+
 static void test_status_text(void **state)
 {
 	(void)state;
@@ -540,6 +553,7 @@ int main(void)
 		cmocka_unit_test(test_content_that_has_no_room),
 		cmocka_unit_test(test_field_once),
 		cmocka_unit_test(test_reply),
+		cmocka_unit_test(test_reply_with_fields),
 		cmocka_unit_test(test_status_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, end_text);

@@ -240,17 +240,21 @@ static void test_many_connections(void **state)
 	assert_int_equal(toy.left, MANY);
 }
 
-static void test_peer(void **state)
+static struct client *dial_six(void)
 {
-	(void)state;
-	struct client *four = dial(0);
-	ask(four, "/peer");
-	EXPECT(four, 200, "127.0.0.1 0 0", false);
 	struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(toy.port)};
 	to.sin6_addr = in6addr_loopback;
 	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-	struct client *six = new_client(fd);
+	return new_client(fd);
+}
+
+static void test_peer(void **state)
+{
+	(void)state;
+	struct client *four = dial(0), *six = dial_six();
+	ask(four, "/peer");
+	EXPECT(four, 200, "127.0.0.1 0 0", false);
 	ask(six, "/peer");
 	EXPECT(six, 200, "::1 1 1", false);
 }
@@ -298,13 +302,15 @@ static void test_reader_goes_away(void **state)
 /* The socket of the server's side of a connection, since both are in this process. */
 static int other_side(const struct client *c)
 {
-	struct sockaddr_in mine, theirs;
+	/* Both families have their port in the same place. */
+	struct sockaddr_in6 mine, theirs;
 	socklen_t n = sizeof mine;
 	assert_int_equal(getsockname(c->fd, (struct sockaddr *)&mine, &n), 0);
 	for (int fd = 0; fd < TOY_TABLE; fd++) {
 		n = sizeof theirs;
 		if (fd != c->fd && getpeername(fd, (struct sockaddr *)&theirs, &n) == 0 &&
-			theirs.sin_family == AF_INET && theirs.sin_port == mine.sin_port) {
+			theirs.sin6_family == mine.sin6_family &&
+			theirs.sin6_port == mine.sin6_port) {
 			return fd;
 		}
 	}
@@ -328,16 +334,20 @@ static void test_hop_limit(void **state)
 		{__LINE__, "/hop/1", 1},
 		{__LINE__, "/hop/255", 1},
 	};
-	struct client *c = dial(0);
-	int usual = 0, ttl = 0;
-	socklen_t n = sizeof ttl;
-	assert_int_equal(getsockopt(c->fd, IPPROTO_IP, IP_TTL, &usual, &n), 0);
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		ask(c, cases[i].target);
-		HOLDS(cases[i].line, next_reply(c).status == 200);
-		n = sizeof ttl;
-		assert_int_equal(getsockopt(other_side(c), IPPROTO_IP, IP_TTL, &ttl, &n), 0);
-		HOLDS(cases[i].line, ttl == (cases[i].ttl ? cases[i].ttl : usual));
+	for (int six = 0; six < 2; six++) {
+		struct client *c = six ? dial_six() : dial(0);
+		int level = six ? IPPROTO_IPV6 : IPPROTO_IP;
+		int name = six ? IPV6_UNICAST_HOPS : IP_TTL;
+		int usual = 0, ttl = 0;
+		socklen_t n = sizeof ttl;
+		assert_int_equal(getsockopt(c->fd, level, name, &usual, &n), 0);
+		for (size_t i = 0; i < COUNT(cases); i++) {
+			ask(c, cases[i].target);
+			HOLDS(cases[i].line, next_reply(c).status == 200);
+			n = sizeof ttl;
+			assert_int_equal(getsockopt(other_side(c), level, name, &ttl, &n), 0);
+			HOLDS(cases[i].line, ttl == (cases[i].ttl ? cases[i].ttl : usual));
+		}
 	}
 }
 
