@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "control/request.h"
 #include "metadata/blueprint.h"
 
 #define SERVICE     "lightsail"
@@ -28,43 +29,6 @@ struct operation {
 	const char *members[MEMBERS_MAX];
 	int (*run)(struct call *call);
 };
-
-/* --- members of requests --------------------------------------------------------------------- */
-
-static int need_text(struct call *call, const char *member, struct str *ret_text)
-{
-	const json_t *value = json_object_get(call->request, member);
-	if (!json_is_string(value)) {
-		return diag_set(
-			&call->diag, E_SYNTAX, value ? "%s must be text" : "%s is missing", member);
-	}
-	*ret_text = (struct str){json_string_value(value), json_string_length(value)};
-	return 0;
-}
-
-/* The page that a token names; empty for the first. */
-static int page_token(struct call *call, struct str *ret_after)
-{
-	*ret_after = STR_EMPTY;
-	return json_object_get(call->request, "pageToken") ? need_text(call, "pageToken", ret_after)
-							   : 0;
-}
-
-static int known_members(struct call *call)
-{
-	const char *name;
-	json_t *value;
-	json_object_foreach ((json_t *)(uintptr_t)call->request, name, value) {
-		const char *const *known = call->operation->members;
-		while (*known && strcmp(*known, name) != 0) {
-			known++;
-		}
-		if (!*known) {
-			return diag_set(&call->diag, E_SYNTAX, "unknown member '%s'", name);
-		}
-	}
-	return 0;
-}
 
 static int reply_set(struct call *call, const char *member, json_t *value)
 {
@@ -91,13 +55,12 @@ static int uuid(char ret_text[LIGHTSAIL_REQUEST_BYTES])
 	return 0;
 }
 
-/* An instance as Lightsail shows it: without what is telltale's own. */
 static int show(struct call *call, struct str name, json_t **ret_view)
 {
-	TRY(registrar_show(call->lightsail->registrar, name, ret_view, &call->diag));
-	return 0;
+	return registrar_show(call->lightsail->registrar, name, ret_view, &call->diag);
 }
 
+/* An instance as Lightsail shows it: without what is telltale's own. */
 static void strip(json_t *view)
 {
 	static const char *const own[] = {"instanceId", "match", "counters"};
@@ -138,7 +101,7 @@ static int on_get_instance(struct call *call)
 {
 	struct str name;
 	json_t *view;
-	TRY(need_text(call, "instanceName", &name));
+	TRY(request_text(call->request, "instanceName", &name, &call->diag));
 	TRY(show(call, name, &view));
 	strip(view);
 	return reply_set(call, "instance", view);
@@ -148,7 +111,7 @@ static int on_get_instance_state(struct call *call)
 {
 	struct str name;
 	json_t *view;
-	TRY(need_text(call, "instanceName", &name));
+	TRY(request_text(call->request, "instanceName", &name, &call->diag));
 	TRY(show(call, name, &view));
 	int rc = reply_set(call, "state", json_incref(json_object_get(view, "state")));
 	json_decref(view);
@@ -162,7 +125,7 @@ static int on_get_instances(struct call *call)
 	json_t *views, *view;
 	size_t i;
 	bool more;
-	TRY(page_token(call, &after));
+	TRY(request_text_if(call->request, "pageToken", &after, &call->diag));
 	TRY(registrar_list(call->lightsail->registrar, after, &views, &more, &call->diag));
 	json_array_foreach (views, i, view) {
 		strip(view);
@@ -179,7 +142,7 @@ static int change(struct call *call, const char *member,
 {
 	struct str name;
 	json_t *view;
-	TRY(need_text(call, member, &name));
+	TRY(request_text(call->request, member, &name, &call->diag));
 	TRY(show(call, name, &view));
 	int rc = run(call, name, view);
 	if (rc == 0) {
@@ -242,17 +205,9 @@ static int on_update_options(struct call *call)
 {
 	struct str name;
 	json_t *view;
-	TRY(need_text(call, "instanceName", &name));
-	json_t *changes = json_copy((json_t *)(uintptr_t)call->request);
-	if (!changes) {
-		return -ENOMEM;
-	}
-	(void)json_object_del(changes, "instanceName"); /* it is there */
-	int rc = registrar_options(call->lightsail->registrar, name, changes, &call->diag);
-	json_decref(changes);
-	TRY(rc);
+	TRY(request_options(call->lightsail->registrar, call->request, &name, &call->diag));
 	TRY(show(call, name, &view));
-	rc = reply_set(call, "operation", operation_of(call, view));
+	int rc = reply_set(call, "operation", operation_of(call, view));
 	json_decref(view);
 	return rc;
 }
@@ -578,7 +533,7 @@ static unsigned run(struct call *call, const struct access_who *who, const struc
 	}
 	call->request = request;
 	call->reply = json_object();
-	int rc = known_members(call);
+	int rc = request_only(call->request, call->operation->members, &call->diag);
 	if (rc == 0) {
 		rc = call->operation->run(call);
 	}

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "config/spec.h"
+#include "control/request.h"
 
 #define TARGET_PREFIX "Telltale_20261124."
 
@@ -16,52 +17,23 @@ struct call {
 	struct diag diag;
 };
 
-/* --- members of requests --------------------------------------------------------------------- */
-
-static int need_text(struct call *call, const char *member, struct str *ret_text)
-{
-	const json_t *value = json_object_get(call->request, member);
-	if (!json_is_string(value)) {
-		return diag_set(&call->diag, E_SYNTAX,
-			value ? "%s: expected text" : "%s is missing", member);
-	}
-	*ret_text = (struct str){json_string_value(value), json_string_length(value)};
-	return 0;
-}
-
-/* Nothing but these members may be there. */
-static int only(struct call *call, const char *const *members)
-{
-	const char *name;
-	json_t *value;
-	json_object_foreach ((json_t *)(uintptr_t)call->request, name, value) {
-		const char *const *known = members;
-		while (*known && strcmp(*known, name) != 0) {
-			known++;
-		}
-		if (!*known) {
-			return diag_set(&call->diag, E_SYNTAX, "unknown member '%s'", name);
-		}
-	}
-	return 0;
-}
-
-static int only_nothing(struct call *call)
-{
-	static const char *const members[] = {NULL};
-	return only(call, members);
-}
-
 static int reply_set(struct call *call, const char *member, json_t *value)
 {
 	return json_object_set_new(call->reply, member, value) < 0 ? -ENOMEM : 0;
 }
 
+/* A request that is a name and nothing else. */
 static int need_name(struct call *call, struct str *ret_name)
 {
 	static const char *const members[] = {"instanceName", NULL};
-	TRY(only(call, members));
-	return need_text(call, "instanceName", ret_name);
+	TRY(request_only(call->request, members, &call->diag));
+	return request_text(call->request, "instanceName", ret_name, &call->diag);
+}
+
+static int need_nothing(struct call *call)
+{
+	static const char *const members[] = {NULL};
+	return request_only(call->request, members, &call->diag);
 }
 
 /* --- operations ------------------------------------------------------------------------------ */
@@ -79,13 +51,11 @@ static int on_get_instance(struct call *call)
 static int on_get_instances(struct call *call)
 {
 	static const char *const members[] = {"pageToken", NULL};
-	struct str after = STR_EMPTY;
+	struct str after;
 	json_t *views;
 	bool more;
-	TRY(only(call, members));
-	if (json_object_get(call->request, "pageToken")) {
-		TRY(need_text(call, "pageToken", &after));
-	}
+	TRY(request_only(call->request, members, &call->diag));
+	TRY(request_text_if(call->request, "pageToken", &after, &call->diag));
 	TRY(registrar_list(call->operations->registrar, after, &views, &more, &call->diag));
 	if (more) {
 		const json_t *last = json_array_get(views, json_array_size(views) - 1);
@@ -108,15 +78,13 @@ static int reply_names(struct call *call, const json_t *specs)
 static int on_put_instances(struct call *call)
 {
 	static const char *const members[] = {"text", "file", NULL};
-	struct str text, file = STR_EMPTY; /* none: then the text may name no files */
+	struct str text, file; /* no file: then the text may name none either */
 	json_t *specs;
-	TRY(only(call, members));
-	TRY(need_text(call, "text", &text));
-	if (json_object_get(call->request, "file")) {
-		TRY(need_text(call, "file", &file));
-		if (!str_starts(file, STR("/"))) {
-			return diag_set(&call->diag, E_SYNTAX, "file: expected an absolute path");
-		}
+	TRY(request_only(call->request, members, &call->diag));
+	TRY(request_text(call->request, "text", &text, &call->diag));
+	TRY(request_text_if(call->request, "file", &file, &call->diag));
+	if (file.p && !str_starts(file, STR("/"))) {
+		return diag_set(&call->diag, E_SYNTAX, "file: expected an absolute path");
 	}
 	TRY(spec_from_text(text, file.p, &specs, &call->diag));
 	int rc = registrar_put(call->operations->registrar, specs, &call->diag);
@@ -143,31 +111,24 @@ static int on_revoke_tokens(struct call *call)
 
 static int on_update_options(struct call *call)
 {
+	struct registrar *registrar = call->operations->registrar;
 	struct str name;
 	json_t *view;
-	TRY(need_text(call, "instanceName", &name));
-	json_t *changes = json_copy((json_t *)(uintptr_t)call->request);
-	if (!changes) {
-		return -ENOMEM;
-	}
-	(void)json_object_del(changes, "instanceName"); /* it is there */
-	int rc = registrar_options(call->operations->registrar, name, changes, &call->diag);
-	json_decref(changes);
-	TRY(rc);
-	TRY(registrar_show(call->operations->registrar, name, &view, &call->diag));
+	TRY(request_options(registrar, call->request, &name, &call->diag));
+	TRY(registrar_show(registrar, name, &view, &call->diag));
 	return reply_set(call, "instance", view);
 }
 
 static int on_get_certificate(struct call *call)
 {
-	TRY(only_nothing(call));
+	TRY(need_nothing(call));
 	struct str pem = call->operations->certificate;
 	return reply_set(call, "certificate", json_stringn(pem.p, pem.n));
 }
 
 static int on_get_configuration(struct call *call)
 {
-	TRY(only_nothing(call));
+	TRY(need_nothing(call));
 	json_t *settings = call->operations->settings(call->operations->ctx);
 	if (!settings) {
 		return -ENOMEM;

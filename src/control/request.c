@@ -1,0 +1,60 @@
+#include "control/request.h"
+
+#include <errno.h>
+
+#define NAME "instanceName"
+
+int request_text(const json_t *request, const char *member, struct str *ret_text, struct diag *diag)
+{
+	const json_t *value = json_object_get(request, member);
+	if (!json_is_string(value)) {
+		return diag_set(
+			diag, E_SYNTAX, value ? "%s: expected text" : "%s is missing", member);
+	}
+	*ret_text = (struct str){json_string_value(value), json_string_length(value)};
+	return 0;
+}
+
+int request_text_if(
+	const json_t *request, const char *member, struct str *ret_text, struct diag *diag)
+{
+	if (!json_object_get(request, member)) {
+		*ret_text = STR_EMPTY;
+		return 0;
+	}
+	return request_text(request, member, ret_text, diag);
+}
+
+int request_only(const json_t *request, const char *const *members, struct diag *diag)
+{
+	const char *name;
+	json_t *value;
+	/* Jansson takes a non-const object but does not change it. */
+	json_object_foreach ((json_t *)(uintptr_t)request, name, value) {
+		const char *const *known = members;
+		while (*known && strcmp(*known, name) != 0) {
+			known++;
+		}
+		if (!*known) {
+			return diag_set(diag, E_SYNTAX, "unknown member '%s'", name);
+		}
+	}
+	return 0;
+}
+
+int request_options(
+	struct registrar *registrar, const json_t *request, struct str *ret_name, struct diag *diag)
+{
+	struct str name;
+	TRY(request_text(request, NAME, &name, diag));
+	json_t *changes = json_copy((json_t *)(uintptr_t)request);
+	if (!changes) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	(void)json_object_del(changes, NAME); /* it is there */
+	int rc = registrar_options(registrar, name, changes, diag);
+	json_decref(changes);
+	TRY(rc);
+	*ret_name = name;
+	return 0;
+}

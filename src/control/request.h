@@ -1,0 +1,34 @@
+/*
+ * request - the members of an operation's JSON request, for every protocol that has such.
+ *
+ * Layer:   control
+ * Threads: no state
+ * Memory:  what is read points into the request
+ * Secrets: none
+ * Limits:  none of its own
+ * Spec:    docs/control.md
+ */
+#ifndef TELLTALE_CONTROL_REQUEST_H
+#define TELLTALE_CONTROL_REQUEST_H
+
+#include "control/registrar.h"
+
+/* A text that must be there. Returns 0, or E_SYNTAX with diag. */
+MUST_CHECK int request_text(
+	const json_t *request, const char *member, struct str *ret_text, struct diag *diag);
+
+/* A text that may be there; empty when it is not. */
+MUST_CHECK int request_text_if(
+	const json_t *request, const char *member, struct str *ret_text, struct diag *diag);
+
+/* Nothing but these members, a list that ends in NULL. Returns 0, or E_SYNTAX with diag. */
+MUST_CHECK int request_only(const json_t *request, const char *const *members, struct diag *diag);
+
+/*
+ * Change the options of the instance that `instanceName` names by all other members.
+ * Returns 0, or what request_text() and registrar_options() say.
+ */
+MUST_CHECK int request_options(struct registrar *registrar, const json_t *request,
+	struct str *ret_name, struct diag *diag);
+
+#endif
