@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 
+#define JOBS_A_WAKE 16
+
 /* One document to sign. Lifetime: from signer_want() until it is signed. */
 struct job {
 	struct job *next;
@@ -97,7 +99,40 @@ static void work(struct signer *signer, struct job *job)
 			LOG_INT("bytes", job->document.n));
 		drop(job);
 	}
-	signer->on_done(signer->ctx);
+}
+
+/* Workers push at the front; who asked first is served first. */
+static struct job *take_jobs(struct signer *signer)
+{
+	struct job *job = atomic_exchange_explicit(&signer->jobs, NULL, memory_order_acquire);
+	struct job *first = NULL;
+	while (job) {
+		struct job *next = job->next;
+		job->next = first;
+		first = job;
+		job = next;
+	}
+	return first;
+}
+
+/*
+ * Sign them all. Each wake-up asks every parked request again, so there is one for a handful of jobs:
+ * a thousand guests that boot at once would else ask half a million times.
+ */
+static void work_all(struct signer *signer, struct job *job)
+{
+	for (unsigned done = 1; job; done++) {
+		struct job *next = job->next;
+		if (atomic_load_explicit(&signer->stop, memory_order_acquire)) {
+			drop(job);
+		} else {
+			work(signer, job);
+			if (!next || done % JOBS_A_WAKE == 0) {
+				signer->on_done(signer->ctx);
+			}
+		}
+		job = next;
+	}
 }
 
 static void *run(void *ctx)
@@ -106,17 +141,7 @@ static void *run(void *ctx)
 	while (!atomic_load_explicit(&signer->stop, memory_order_acquire)) {
 		uint64_t count;
 		(void)!read(signer->wake_fd, &count, sizeof count); /* waits for work */
-		struct job *job =
-			atomic_exchange_explicit(&signer->jobs, NULL, memory_order_acquire);
-		while (job) {
-			struct job *next = job->next;
-			if (atomic_load_explicit(&signer->stop, memory_order_acquire)) {
-				drop(job);
-			} else {
-				work(signer, job);
-			}
-			job = next;
-		}
+		work_all(signer, take_jobs(signer));
 	}
 	return NULL;
 }
@@ -151,12 +176,7 @@ void signer_free(struct signer *signer)
 	atomic_store_explicit(&signer->stop, true, memory_order_release);
 	(void)!write(signer->wake_fd, &one, sizeof one); /* an eventfd of 64 bits is never full */
 	pthread_join(signer->thread, NULL);
-	struct job *job = atomic_exchange_explicit(&signer->jobs, NULL, memory_order_acquire);
-	while (job) {
-		struct job *next = job->next;
-		drop(job);
-		job = next;
-	}
+	work_all(signer, take_jobs(signer)); /* stopped: they are dropped */
 	close(signer->wake_fd);
 	free(signer);
 }

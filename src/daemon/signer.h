@@ -19,7 +19,7 @@
 
 struct signer;
 
-/* on_done is called on the signer's thread after each job. Returns 0, -errno or -ENOMEM. */
+/* on_done is called on the signer's thread after a job or a few. Returns 0, -errno or -ENOMEM. */
 MUST_CHECK int signer_new(struct registry *registry, struct crypto_signer *key,
 	void (*on_done)(void *ctx), void *ctx, struct signer **ret_signer);
 
