@@ -18,6 +18,7 @@
 #include "daemon/process.h"
 #include "daemon/sample_key.h"
 #include "platform/clock.h"
+#include "platform/listen.h"
 #include "version.h"
 
 #define DRAIN_MS      5000
@@ -112,6 +113,25 @@ static void *read_on_thread(void *ctx)
 }
 
 /*
+ * Where nothing is said, a machine without IPv6 is served on IPv4: leave out of the default listeners
+ * those whose address it lacks.
+ */
+static void drop_lacking(struct config *config)
+{
+	size_t kept = 0;
+	for (size_t i = 0; config->listen_default && i < config->n_listen; i++) {
+		const struct config_listen *one = &config->listen[i];
+		if (ipaddr_is_v4(&one->address) || listen_has_address(&one->address)) {
+			config->listen[kept++] = *one;
+		} else {
+			LOG(LOG_WARN, "daemon", "no IPv6 here, not listening on it",
+				LOG_INT("port", one->port));
+		}
+	}
+	config->n_listen = config->listen_default ? kept : config->n_listen;
+}
+
+/*
  * On a thread of its own, whose allocations come from a heap of their own. The specifications of very
  * many instances take hundreds of megabytes for a moment; if the snapshots were made in the holes
  * between them, none of that could be given back.
@@ -126,6 +146,9 @@ static int read_config(
 		return diag_set(diag, rc, "can't start a thread: %s", result_name(rc));
 	}
 	pthread_join(thread, NULL);
+	if (reading.rc == 0) {
+		drop_lacking(reading.config);
+	}
 	*ret_config = reading.config;
 	return reading.rc;
 }

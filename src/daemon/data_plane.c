@@ -389,16 +389,6 @@ static unsigned interface_index(struct str interface)
 	return if_nametoindex(name);
 }
 
-/*
- * Whether the machine has the address at all: where nothing is configured, one without IPv6 is served
- * on IPv4.
- */
-static bool is_lacking(const struct config *settings, const struct config_listen *listen)
-{
-	return settings->listen_default && !ipaddr_is_v4(&listen->address) &&
-	       !listen_has_address(&listen->address);
-}
-
 /* The settings live as long as the process's first configuration, so views of it stay good. */
 static int make_places(struct data_plane *plane, const struct config *settings)
 {
@@ -406,15 +396,10 @@ static int make_places(struct data_plane *plane, const struct config *settings)
 	if (!plane->places) {
 		return -ENOMEM;
 	}
+	plane->n_places = settings->n_listen;
 	for (size_t i = 0; i < settings->n_listen; i++) {
 		const struct config_listen *listen = &settings->listen[i];
-		if (is_lacking(settings, listen)) {
-			LOG(LOG_WARN, "data", "no IPv6 here, not listening on it",
-				LOG_INT("port", listen->port));
-			continue;
-		}
-		struct place *place = &plane->places[plane->n_places++];
-		*place = (struct place){.listen = listen,
+		plane->places[i] = (struct place){.listen = listen,
 			.network = listen->network,
 			.interface = listen->interface,
 			.ifindex = interface_index(listen->interface)};
