@@ -1,11 +1,16 @@
 """The control address: /metrics, /healthz, /readyz; and what is counted when."""
 
+import pathlib
+import re
+import socket
+
 import pytest
 
 import samples
 import wire
 from daemon import Metrics
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 ID = "/latest/meta-data/instance-id"
 
 COUNTERS = [
@@ -59,6 +64,39 @@ def test_metrics_speak_prometheus(service):
         base = name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
         assert name in metrics.types or base in metrics.types, name
         assert name.startswith(("telltale_", "process_")), name
+
+
+def documented(page, pattern):
+    """What stands in the first column of the tables of a page of docs/."""
+    text = (ROOT / "docs" / page).read_text()
+    return set(re.findall(rf"^\| `({pattern})` \|", text, re.M))
+
+
+def test_every_metric_is_documented_and_every_documented_one_is_there(service):
+    assert service.metrics().names() == documented("metrics.md", "telltale_[a-z_]+")
+
+
+def test_every_documented_operation_is_known(service):
+    names = documented("control.md", "[A-Z][A-Za-z]+")
+    operations = {name for name in names if not name.endswith("Exception")}
+    assert len(operations) >= 8
+    for name in sorted(operations):
+        answer = ask_socket(service, "Telltale_20261124." + name, "[]")
+        assert b"SerializationException" in answer, name  # known, and it wants an object
+    assert b"UnknownOperationException" in ask_socket(service, "Telltale_20261124.Nothing", "[]")
+
+
+def ask_socket(service, target, body):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(20)
+        sock.connect(str(service.socket_path))
+        head = f"POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: {target}\r\n"
+        head += f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        sock.sendall((head + body).encode())
+        answer = b""
+        while piece := sock.recv(65536):
+            answer += piece
+    return answer
 
 
 def test_all_counters_are_there_before_anything_happened(service):

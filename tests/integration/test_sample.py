@@ -25,6 +25,20 @@ def sample(workshop):
     return made
 
 
+def test_a_machine_without_ipv6_is_served_on_ipv4(workshop):
+    space = workshop.namespace(network=True)
+    for folder in ("/run", "/var/lib"):
+        space.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
+    space.run("ip", "-6", "address", "flush", "dev", "lo")
+    service = Daemon(workshop.root / "v4", None, prefix=space.prefix, make_socket=space.socket)
+    service.port, service.control_port = 1338, 1339
+    workshop.daemons.append(service)
+    service.start("serve")
+    assert service.client("127.0.0.1").get(ID).status == 200
+    wire.wait_until(lambda: "no_token" in service.out_path.read_text(), "lines to paste")
+    assert "[::1]" not in service.out_path.read_text()
+
+
 def test_every_loopback_caller_is_the_sample_instance(sample):
     want = sample.client("127.0.0.1").text(ID)
     assert re.fullmatch(r"i-[0-9a-f]{17}", want)
