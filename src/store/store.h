@@ -1,5 +1,5 @@
 /*
- * store - what must not be lost: instances, their options, the token secret, the signing key.
+ * store - what must not be lost: instances, their options, keys, who changed what, metric history.
  *
  * Layer:   store
  * Threads: one caller at a time (the registrar's lock); never called from a worker
@@ -12,9 +12,10 @@
  *   atomic    what happens between begin and commit is seen whole or not at all, also after
  *             kill -9 or a power cut
  *   durable   when commit has returned 0, it is on disk
- *   ordered   every change raises the store's revision, a secret's too; a row carries that of its
- *             last change, and no two rows the same; a deleted row is remembered by name and
- *             revision until its name is used again
+ *   ordered   every change of an instance or a secret raises the store's revision; a row carries
+ *             that of its last change, and no two rows the same; a deleted row is remembered by
+ *             name and revision until its name is used again. Operations and audit records have
+ *             numbers of their own, which rise and are never used again.
  *   careful   a store that can't be read is never overwritten or made anew; what is read is what
  *             was written, or E_DAMAGED
  *   exact     names and values are bytes, empty is not absent
@@ -40,6 +41,38 @@ struct store_instance {
 	int64_t launched_s;
 	int64_t changed_s;
 	uint64_t revision; /* set by the store */
+};
+
+/* One operation of a control API: a record with a life. Strings are borrowed. */
+struct store_operation {
+	struct str id;       /* unique */
+	struct str resource; /* the name of what it is about */
+	struct str body;     /* JSON, in the shape that the API shows */
+	bool open;           /* it has not ended yet */
+	uint64_t number;     /* set by the store */
+};
+
+/* One change, or an attempt at one. Strings are borrowed; p NULL is taken for empty. */
+struct store_audit {
+	int64_t at_ms;         /* milliseconds since the epoch */
+	struct str who;        /* an access key id, a user id, or the files */
+	struct str from;       /* an address, or the way it came */
+	struct str action;     /* "lightsail:StopInstance" */
+	struct str resource;   /* the name of what it is about */
+	struct str result;     /* "ok", or an error's name */
+	struct str request_id; /* empty: none */
+	uint64_t number;       /* set by the store */
+};
+
+/*
+ * A run of points of one instance's metrics: bytes in a form of the caller's that the store does not
+ * look into. Strings are borrowed.
+ */
+struct store_points {
+	struct str instance_id;
+	uint32_t period_s; /* of one point */
+	int64_t start_s;   /* of the first that it may hold; seconds since the epoch */
+	struct str bytes;
 };
 
 struct store;
@@ -86,13 +119,77 @@ struct store_ops {
 		struct diag *diag);
 
 	/*
-	 * Keep a named secret ("token-secret", "signing-key"); put replaces. get: E_NOTFOUND when
-	 * there is none; ret_value is the caller's, secret_done(). In a transaction for put.
+	 * Keep a small named value ("token-secret", "signing-key", "metadata-defaults"); put
+	 * replaces. get: E_NOTFOUND when there is none; ret_value is the caller's, secret_done().
+	 * In a transaction for put.
 	 */
 	int (*secret_put)(
 		struct store *store, struct str name, struct str value, struct diag *diag);
 	int (*secret_get)(
 		struct store *store, struct str name, struct secret *ret_value, struct diag *diag);
+
+	/*
+	 * Insert, or replace the body and open of the one that has its id. In a transaction.
+	 * operation->number is not looked at.
+	 */
+	int (*operation_put)(
+		struct store *store, const struct store_operation *operation, struct diag *diag);
+	/* By id; the callback is called once. E_NOTFOUND when there is none. */
+	int (*operation_get)(struct store *store, struct str id,
+		int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
+		struct diag *diag);
+	/*
+	 * The newest first.
+	 * resource  only of this one; p NULL: of all
+	 * before    only those with a smaller number; 0: from the newest
+	 */
+	int (*operation_each)(struct store *store, struct str resource, uint64_t before,
+		int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
+		struct diag *diag);
+	/* Those that are open, in order of their numbers. */
+	int (*operation_open)(struct store *store,
+		int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
+		struct diag *diag);
+
+	/* In a transaction. audit->number is not looked at. */
+	int (*audit_add)(struct store *store, const struct store_audit *audit, struct diag *diag);
+	/* As operation_each(). */
+	int (*audit_each)(struct store *store, struct str resource, uint64_t before,
+		int (*on_audit)(void *ctx, const struct store_audit *audit), void *ctx,
+		struct diag *diag);
+	/*
+	 * Forget all operations that have ended, and audit records, but the newest so many of each.
+	 * In a transaction. Cheap when there is nothing to forget.
+	 */
+	int (*trim)(struct store *store, uint64_t keep_operations, uint64_t keep_audits,
+		struct diag *diag);
+
+	/* Insert or replace by instance, period and start. In a transaction. */
+	int (*points_put)(
+		struct store *store, const struct store_points *points, struct diag *diag);
+	/* One run; the callback is called once. E_NOTFOUND when there is none. */
+	int (*points_get)(struct store *store, struct str instance_id, uint32_t period_s,
+		int64_t start_s, int (*on_points)(void *ctx, const struct store_points *points),
+		void *ctx, struct diag *diag);
+	/* The runs of one instance that start in [from_s, until_s), in order of their starts. */
+	int (*points_each)(struct store *store, struct str instance_id, uint32_t period_s,
+		int64_t from_s, int64_t until_s,
+		int (*on_points)(void *ctx, const struct store_points *points), void *ctx,
+		struct diag *diag);
+	/*
+	 * The runs of all instances that start before until_s, the oldest first. The callback may
+	 * end it by returning a positive number, which is returned.
+	 */
+	int (*points_before)(struct store *store, uint32_t period_s, int64_t until_s,
+		int (*on_points)(void *ctx, const struct store_points *points), void *ctx,
+		struct diag *diag);
+	/* In a transaction. Not an error when there is none. */
+	int (*points_delete)(struct store *store, struct str instance_id, uint32_t period_s,
+		int64_t start_s, struct diag *diag);
+	/* The ids of all instances that have points, bytewise in order. */
+	int (*points_instances)(struct store *store,
+		int (*on_instance)(void *ctx, struct str instance_id), void *ctx,
+		struct diag *diag);
 };
 
 struct store {
