@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
+#include "metadata/index.h"
 #include "metadata/tree.h"
 
 /* --- private structures ---------------------------------------------------------------------- */
@@ -29,14 +31,6 @@ struct match_table {
 static struct binding tombstone_;
 #define TOMBSTONE (&tombstone_)
 
-/* By name or id; the writer's alone. */
-struct index {
-	struct entry **slots;
-	size_t cap;
-	size_t n;
-	struct str (*key)(const struct entry *entry);
-};
-
 struct retired {
 	void *what;
 	void (*free)(void *what);
@@ -57,8 +51,8 @@ struct registry {
 	_Atomic(struct signed_document *) replaced; /* by the signer; to be retired */
 	_Atomic uint64_t lengths[3]; /* which prefix lengths are in use: bit 128 - length */
 	uint32_t length_counts[129];
-	struct index names;
-	struct index ids;
+	struct index names; /* every entry; the writer's alone, as are ids */
+	struct index ids;   /* those that are not detached */
 	size_t n_detached;
 	struct retired *retired;
 	size_t n_retired;
@@ -66,35 +60,6 @@ struct registry {
 	struct entry *dead; /* removed, but a connection may hold them */
 	struct reader readers[REGISTRY_WORKERS_MAX];
 };
-
-/* --- hashing --------------------------------------------------------------------------------- */
-
-static uint64_t mix(uint64_t h, const void *p, size_t n)
-{
-	const unsigned char *bytes = p;
-	for (size_t i = 0; i < n; i++) {
-		h = (h ^ bytes[i]) * UINT64_C(1099511628211);
-	}
-	return h;
-}
-
-#define HASH_START UINT64_C(14695981039346656037)
-
-static uint64_t hash_str(struct str s)
-{
-	uint64_t h = mix(HASH_START, s.p, s.n);
-	return h ^ h >> 32;
-}
-
-static uint64_t hash_match(struct str network, struct str interface, const struct ipprefix *prefix)
-{
-	uint64_t h = mix(HASH_START, prefix->addr.b, sizeof prefix->addr.b);
-	h = mix(h, &prefix->bits, 1);
-	h = mix(h, network.p, network.n);
-	h = mix(h, "/", 1);
-	h = mix(h, interface.p, interface.n);
-	return h ^ h >> 32;
-}
 
 /* --- retiring -------------------------------------------------------------------------------- */
 
@@ -216,7 +181,7 @@ size_t registry_reclaim(struct registry *registry)
 	return registry->n_retired + reclaim_dead(registry);
 }
 
-/* --- indexes --------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------ */
 
 /* The snapshot for the writer, which no other thread changes. */
 static struct instance *current(const struct entry *entry)
@@ -234,67 +199,18 @@ static struct str id_key(const struct entry *entry)
 	return str_of(current(entry)->id);
 }
 
-static size_t index_slot(const struct index *index, struct str key)
-{
-	size_t at = hash_str(key) & (index->cap - 1);
-	while (index->slots[at] && !str_eq(index->key(index->slots[at]), key)) {
-		at = (at + 1) & (index->cap - 1);
-	}
-	return at;
-}
-
-static struct entry *index_find(const struct index *index, struct str key)
-{
-	return index->cap ? index->slots[index_slot(index, key)] : NULL;
-}
-
-static bool index_reserve(struct index *index)
-{
-	if (index->n * 2 < index->cap) {
-		return true;
-	}
-	struct index bigger = *index;
-	bigger.cap = index->cap ? index->cap * 2 : 64;
-	bigger.slots = calloc(bigger.cap, sizeof *bigger.slots);
-	if (!bigger.slots) {
-		return false;
-	}
-	for (size_t i = 0; i < index->cap; i++) {
-		if (index->slots[i]) {
-			bigger.slots[index_slot(&bigger, index->key(index->slots[i]))] =
-				index->slots[i];
-		}
-	}
-	free(index->slots);
-	*index = bigger;
-	return true;
-}
-
-static void index_add(struct index *index, struct entry *entry)
-{
-	size_t at = index_slot(index, index->key(entry));
-	index->n += index->slots[at] == NULL;
-	index->slots[at] = entry;
-}
-
-/* Take out, and move up those behind it that would not be found any more. */
-static void index_remove(struct index *index, struct str key)
-{
-	size_t at = index_slot(index, key);
-	if (!index->slots[at]) {
-		return;
-	}
-	index->slots[at] = NULL;
-	index->n--;
-	for (size_t next = (at + 1) & (index->cap - 1); index->slots[next];
-		next = (next + 1) & (index->cap - 1)) {
-		struct entry *entry = index->slots[next];
-		index->slots[next] = NULL;
-		index->slots[index_slot(index, index->key(entry))] = entry;
-	}
-}
-
 /* --- matches --------------------------------------------------------------------------------- */
+
+static size_t match_slot(const struct match_table *table, struct str network, struct str interface,
+	const struct ipprefix *prefix)
+{
+	uint64_t h = hash_bytes(HASH_START, prefix->addr.b, sizeof prefix->addr.b);
+	h = hash_bytes(h, &prefix->bits, 1);
+	h = hash_str(h, network);
+	h = hash_str(h, STR("/"));
+	h = hash_str(h, interface);
+	return hash_slot(h, table->cap);
+}
 
 static bool binding_is(const struct binding *binding, struct str network, struct str interface,
 	const struct ipprefix *prefix)
@@ -318,7 +234,7 @@ static struct match_table *matches_of(const struct registry *registry)
 static size_t match_find(const struct match_table *table, struct str network, struct str interface,
 	const struct ipprefix *prefix)
 {
-	size_t at = hash_match(network, interface, prefix) & (table->cap - 1);
+	size_t at = match_slot(table, network, interface, prefix);
 	for (;;) {
 		struct binding *binding =
 			atomic_load_explicit(&table->slots[at], memory_order_seq_cst);
@@ -343,8 +259,7 @@ static struct match_table *match_table_new(size_t cap)
 
 static void match_insert(struct match_table *table, struct binding *binding)
 {
-	size_t at = hash_match(binding->network, binding->interface, &binding->prefix) &
-		    (table->cap - 1);
+	size_t at = match_slot(table, binding->network, binding->interface, &binding->prefix);
 	while (atomic_load_explicit(&table->slots[at], memory_order_relaxed)) {
 		at = (at + 1) & (table->cap - 1);
 	}
@@ -602,7 +517,8 @@ static int check_taken(const struct registry *registry, const struct instance *i
 static int add_entry(struct registry *registry, struct instance *instance, struct diag *diag)
 {
 	struct entry *entry = calloc(1, sizeof *entry + registry->workers * sizeof entry->stats[0]);
-	if (!entry || !index_reserve(&registry->names) || !index_reserve(&registry->ids) ||
+	if (!entry || index_reserve(&registry->names, registry->names.n + 1) < 0 ||
+		index_reserve(&registry->ids, registry->ids.n + 1) < 0 ||
 		bind_all(registry, entry, instance) < 0) {
 		free(entry);
 		return diag_set(diag, -ENOMEM, "out of memory");
@@ -729,11 +645,9 @@ int registry_check(struct instance *const *instances, size_t n, struct diag *dia
 		}
 	}
 	/* The snapshots were only lent. */
-	for (size_t i = 0; probe && i < probe->names.cap; i++) {
-		if (probe->names.slots[i]) {
-			atomic_store_explicit(
-				&probe->names.slots[i]->current, NULL, memory_order_relaxed);
-		}
+	struct entry *entry;
+	for (size_t at = 0; probe && (entry = index_next(&probe->names, &at)) != NULL;) {
+		atomic_store_explicit(&entry->current, NULL, memory_order_relaxed);
 	}
 	registry_free(probe);
 	return rc;
@@ -752,10 +666,9 @@ size_t registry_count(const struct registry *registry)
 int registry_each(
 	const struct registry *registry, int (*on_entry)(void *ctx, struct entry *entry), void *ctx)
 {
-	for (size_t i = 0; i < registry->names.cap; i++) {
-		if (registry->names.slots[i]) {
-			TRY(on_entry(ctx, registry->names.slots[i]));
-		}
+	struct entry *entry;
+	for (size_t at = 0; (entry = index_next(&registry->names, &at)) != NULL;) {
+		TRY(on_entry(ctx, entry));
 	}
 	return 0;
 }
@@ -836,8 +749,8 @@ struct registry *registry_new(unsigned workers)
 	}
 	memset(registry, 0, sizeof *registry);
 	registry->workers = workers;
-	registry->names.key = name_key;
-	registry->ids.key = id_key;
+	index_init(&registry->names, name_key);
+	index_init(&registry->ids, id_key);
 	atomic_store_explicit(&registry->epoch, 1, memory_order_relaxed);
 	atomic_store_explicit(&registry->matches, table, memory_order_relaxed);
 	return registry;
@@ -849,13 +762,11 @@ void registry_free(struct registry *registry)
 		return;
 	}
 	retire_replaced(registry);
-	for (size_t i = 0; i < registry->names.cap; i++) {
-		if (registry->names.slots[i]) {
-			free_entry(registry->names.slots[i], registry->workers);
-		}
+	struct entry *entry;
+	for (size_t at = 0; (entry = index_next(&registry->names, &at)) != NULL;) {
+		free_entry(entry, registry->workers);
 	}
-	while (registry->dead) {
-		struct entry *entry = registry->dead;
+	while ((entry = registry->dead) != NULL) {
 		registry->dead = entry->next_dead;
 		free_entry(entry, registry->workers);
 	}
@@ -871,8 +782,8 @@ void registry_free(struct registry *registry)
 		}
 	}
 	free(table);
-	free(registry->names.slots);
-	free(registry->ids.slots);
+	index_done(&registry->names);
+	index_done(&registry->ids);
 	free(registry->retired);
 	free(registry);
 }
