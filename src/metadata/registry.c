@@ -517,9 +517,9 @@ static int check_taken(const struct registry *registry, const struct instance *i
 static int add_entry(struct registry *registry, struct instance *instance, struct diag *diag)
 {
 	struct entry *entry = calloc(1, sizeof *entry + registry->workers * sizeof entry->stats[0]);
-	if (!entry || index_reserve(&registry->names, registry->names.n + 1) < 0 ||
-		index_reserve(&registry->ids, registry->ids.n + 1) < 0 ||
-		bind_all(registry, entry, instance) < 0) {
+	size_t n = registry->names.n + 1; /* ids too: those of detached entries come back */
+	if (!entry || index_reserve(&registry->names, n) < 0 ||
+		index_reserve(&registry->ids, n) < 0 || bind_all(registry, entry, instance) < 0) {
 		free(entry);
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}

@@ -320,6 +320,29 @@ static void removed_while_detached(void **state)
 	case_text(__LINE__, who(registry, "", "", "10.0.0.3"), "one");
 }
 
+/* Their ids are out while they are detached, and need room when they come back. */
+static void many_come_back(void **state)
+{
+	struct registry *registry = *state;
+	enum { OLD = 32, ALL = 64 };
+	for (int i = 0; i < ALL + OLD; i++) {
+		char name[16], spec[128];
+		int number = i % ALL; /* the old ones again, at last */
+		(void)snprintf(name, sizeof name, "web-%d", number);
+		(void)snprintf(spec, sizeof spec,
+			"{'name': '%s', 'match': {'addresses': ['10.0.0.%d']}}", name, number);
+		put(registry, spec);
+		if (i < OLD) {
+			registry_detach(registry, str_of(name));
+		}
+	}
+	struct instance *new = help_instance("{'name': 'new', 'privateIpAddress': '10.1.0.1'}");
+	assert_int_equal(registry_can_put(registry, new, NULL), 0);
+	instance_free(new);
+	assert_int_equal(registry_count(registry), ALL);
+	case_text(__LINE__, who(registry, "", "", "10.0.0.31"), "web-31");
+}
+
 static void check_of_several(void **state)
 {
 	(void)state;
@@ -677,6 +700,7 @@ int main(void)
 		TEST(swap_of_two_addresses),
 		TEST(detached_callers_are_nobody_else),
 		TEST(removed_while_detached),
+		TEST(many_come_back),
 		cmocka_unit_test(check_of_several),
 		TEST(snapshot_lives_until_all_have_turned),
 		TEST(a_worker_that_comes_later_does_not_matter),
