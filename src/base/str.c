@@ -78,6 +78,28 @@ int str_to_u64(struct str s, uint64_t *ret_value)
 	return 0;
 }
 
+uint32_t str_take_character(struct str *text)
+{
+	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+	const unsigned char *p = (const unsigned char *)text->p;
+	size_t bytes = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	uint32_t c = bytes == 1 ? p[0] : p[0] & (0x7fU >> bytes);
+	if (bytes > text->n || (p[0] >= 0x80 && p[0] < 0xc0) || p[0] > 0xf4) {
+		return UINT32_MAX;
+	}
+	for (size_t i = 1; i < bytes; i++) {
+		if ((p[i] & 0xc0) != 0x80) {
+			return UINT32_MAX;
+		}
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	if (c < smallest[bytes] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) {
+		return UINT32_MAX;
+	}
+	*text = str_from(*text, bytes);
+	return c;
+}
+
 char *str_dup(struct str s)
 {
 	char *copy = malloc(s.n + 1);

@@ -73,6 +73,12 @@ struct str str_trim(struct str s);
  */
 MUST_CHECK int str_to_u64(struct str s, uint64_t *ret_value);
 
+/*
+ * The next character of a text that is not empty, cut off from it. UINT32_MAX, and nothing is cut off,
+ * when that is not UTF-8: not the shortest form, a surrogate, or beyond Unicode.
+ */
+uint32_t str_take_character(struct str *text);
+
 /* A heap copy with NUL at its end; NULL when out of memory. */
 char *str_dup(struct str s);
 

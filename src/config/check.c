@@ -24,29 +24,6 @@ static bool only(struct str text, const char *set)
 
 /* --- text -------------------------------------------------------------------------------------- */
 
-/* The next character, cut off from text; UINT32_MAX when it is not UTF-8. */
-static uint32_t next_character(struct str *text)
-{
-	const unsigned char *p = (const unsigned char *)text->p;
-	size_t bytes = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-	uint32_t c = bytes == 1 ? p[0] : p[0] & (0x7fU >> bytes);
-	if (bytes > text->n || (p[0] >= 0x80 && p[0] < 0xc0) || p[0] > 0xf4) {
-		return UINT32_MAX;
-	}
-	for (size_t i = 1; i < bytes; i++) {
-		if ((p[i] & 0xc0) != 0x80) {
-			return UINT32_MAX;
-		}
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	if (c < smallest[bytes] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) {
-		return UINT32_MAX;
-	}
-	*text = str_from(*text, bytes);
-	return c;
-}
-
 static bool is_control(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff ||
@@ -56,7 +33,7 @@ static bool is_control(uint32_t c)
 static bool all_fit(struct str text, bool lines)
 {
 	while (text.n) {
-		uint32_t c = next_character(&text);
+		uint32_t c = str_take_character(&text);
 		bool line_end = c == '\n' || c == '\t';
 		if (c == UINT32_MAX || (is_control(c) && !(lines && line_end))) {
 			return false;

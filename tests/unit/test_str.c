@@ -162,6 +162,53 @@ static void test_to_u64(void **state)
 	}
 }
 
+static void test_take_character(void **state)
+{
+	(void)state;
+	static const struct {
+		int line;
+		struct str text;
+		uint32_t character; /* UINT32_MAX: none */
+		size_t left;
+	} cases[] = {
+		{__LINE__, STR_INIT("ab"), 'a', 1},
+		{__LINE__, STR_INIT("\0a"), 0, 1},
+		{__LINE__, STR_INIT("\x7f"), 0x7f, 0},
+		{__LINE__, STR_INIT("\xc2\x80x"), 0x80, 1},
+		{__LINE__, STR_INIT("\xdf\xbf"), 0x7ff, 0},
+		{__LINE__, STR_INIT("\xe0\xa0\x80"), 0x800, 0},
+		{__LINE__, STR_INIT("\xed\x9f\xbf"), 0xd7ff, 0},
+		{__LINE__, STR_INIT("\xee\x80\x80"), 0xe000, 0},
+		{__LINE__, STR_INIT("\xef\xbf\xbf"), 0xffff, 0},
+		{__LINE__, STR_INIT("\xf0\x90\x80\x80"), 0x10000, 0},
+		{__LINE__, STR_INIT("\xf4\x8f\xbf\xbfx"), 0x10ffff, 1},
+		/* A continuation at the start, a lead that ends too early or is followed by another. */
+		{__LINE__, STR_INIT("\x80"), UINT32_MAX, 1},
+		{__LINE__, STR_INIT("\xbf"), UINT32_MAX, 1},
+		{__LINE__, STR_INIT("\xc3"), UINT32_MAX, 1},
+		{__LINE__, STR_INIT("\xc3("), UINT32_MAX, 2},
+		{__LINE__, STR_INIT("\xe2\x82"), UINT32_MAX, 2},
+		{__LINE__, STR_INIT("\xe2\x82("), UINT32_MAX, 3},
+		{__LINE__, STR_INIT("\xf0\x9f\x98"), UINT32_MAX, 3},
+		/* Longer than it need be, a surrogate, beyond the last. */
+		{__LINE__, STR_INIT("\xc0\x80"), UINT32_MAX, 2},
+		{__LINE__, STR_INIT("\xc1\xbf"), UINT32_MAX, 2},
+		{__LINE__, STR_INIT("\xe0\x9f\xbf"), UINT32_MAX, 3},
+		{__LINE__, STR_INIT("\xf0\x8f\xbf\xbf"), UINT32_MAX, 4},
+		{__LINE__, STR_INIT("\xed\xa0\x80"), UINT32_MAX, 3},
+		{__LINE__, STR_INIT("\xed\xbf\xbf"), UINT32_MAX, 3},
+		{__LINE__, STR_INIT("\xf4\x90\x80\x80"), UINT32_MAX, 4},
+		{__LINE__, STR_INIT("\xf5\x80\x80\x80"), UINT32_MAX, 4},
+		{__LINE__, STR_INIT("\xff"), UINT32_MAX, 1},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct str text = cases[i].text;
+		HOLDS(cases[i].line, str_take_character(&text) == cases[i].character);
+		HOLDS(cases[i].line, text.n == cases[i].left);
+		HOLDS(cases[i].line, text.p == cases[i].text.p + cases[i].text.n - text.n);
+	}
+}
+
 static void test_dup(void **state)
 {
 	(void)state;
@@ -186,6 +233,7 @@ int main(void)
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_trim),
 		cmocka_unit_test(test_to_u64),
+		cmocka_unit_test(test_take_character),
 		cmocka_unit_test(test_dup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
