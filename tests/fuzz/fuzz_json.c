@@ -1,0 +1,60 @@
+/*
+ * Must reach: lightsail_call with every operation, request_only, request_text, request_text_if,
+ * request_options: the JSON bodies of AWS's clients.
+ *
+ * Each line is one call: the operation's name, a space, the body. All are allowed. They work on two
+ * instances in an in-memory store; what is there after each call must make sense: store and registry say
+ * the same. At the end every instance has a tree.
+ */
+#include "base/log.h"
+#include "control/lightsail.h"
+#include "tests/fuzz/world.h"
+
+#define CALLS_MOST 20
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int on_authorize(void *ctx, const struct http1_req *req, struct str service,
+	struct str action, struct access_who *ret_who)
+{
+	(void)ctx, (void)req;
+	must(str_eq(service, STR("lightsail")));
+	must(action.n == 0 || str_starts(action, STR("lightsail:")));
+	memcpy(ret_who->access_key_id, "AKID", sizeof "AKID");
+	return 0;
+}
+
+static void call_line(const struct world *world, struct str line)
+{
+	CLEANUP(buf_done) struct buf target = BUF_EMPTY, out = BUF_EMPTY;
+	char id[LIGHTSAIL_REQUEST_BYTES];
+	const struct lightsail lightsail = {.registrar = world->registrar,
+		.site = &world_site,
+		.now_s = now_s,
+		.authorize = on_authorize};
+	size_t space = str_find(line, ' ');
+	struct http1_req req = {.method = HTTP1_POST, .n_fields = 1};
+	req.body = str_from(line, space < line.n ? space + 1 : line.n);
+	buf_add(&target, STR(LIGHTSAIL_TARGET));
+	buf_add(&target, (struct str){line.p, space});
+	req.fields[0] = (struct http1_field){STR("X-Amz-Target"), buf_str(&target)};
+	unsigned status = lightsail_call(&lightsail, &req, STR("127.0.0.1"), id, &out);
+	must(strlen(id) == sizeof id - 1);
+	must_be_reply(status, buf_str(&out), false);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct str rest = {(const char *)data, size};
+	struct world world = make_world();
+	log_set_level(LOG_ERROR);
+	for (unsigned i = 0; rest.n && i < CALLS_MOST; i++) {
+		struct str line = {rest.p, str_find(rest, '\n')};
+		rest = str_from(rest, line.n < rest.n ? line.n + 1 : line.n);
+		call_line(&world, line);
+		must_make_sense(&world);
+	}
+	must(registry_each(world.registry, must_have_tree, NULL) == 0);
+	free_world(&world);
+	return 0;
+}
