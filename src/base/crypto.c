@@ -59,6 +59,26 @@ int crypto_random(void *ret_bytes, size_t n)
 	return n <= INT32_MAX && RAND_bytes(ret_bytes, (int)n) == 1 ? 0 : E_CRYPTO;
 }
 
+int crypto_uuid(char ret_text[CRYPTO_UUID_BYTES])
+{
+	static const unsigned char dash_before[] = {4, 6, 8, 10};
+	static const char digits[] = "0123456789abcdef";
+	unsigned char b[16];
+	TRY(crypto_random(b, sizeof b));
+	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* version 4 */
+	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80); /* of the variant that has versions */
+	char *at = ret_text;
+	for (unsigned i = 0; i < sizeof b; i++) {
+		if (memchr(dash_before, (int)i, sizeof dash_before)) {
+			*at++ = '-';
+		}
+		*at++ = digits[b[i] >> 4];
+		*at++ = digits[b[i] & 0x0f];
+	}
+	*at = '\0';
+	return 0;
+}
+
 int crypto_rng_draw(struct crypto_rng *rng, void *ret_bytes, size_t n)
 {
 	if (n > sizeof rng->pool_) {

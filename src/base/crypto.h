@@ -37,6 +37,10 @@ bool crypto_equal(const void *a, const void *b, size_t n);
 /* Random bytes from the system. Returns 0 or E_CRYPTO. */
 MUST_CHECK int crypto_random(void *ret_bytes, size_t n);
 
+/* A random UUID (RFC 9562, version 4) as text, NUL at its end. Returns 0 or E_CRYPTO. */
+#define CRYPTO_UUID_BYTES 37
+MUST_CHECK int crypto_uuid(char ret_text[CRYPTO_UUID_BYTES]);
+
 /* Random bytes drawn in batches, for one thread. Zeroed before use. */
 struct crypto_rng {
 	unsigned char pool_[CRYPTO_RNG_POOL_BYTES];

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -19,6 +20,7 @@ static void change_done(struct change *change)
 	free(change->spec);
 	free(change->file_spec);
 	instance_free(change->instance);
+	json_decref(change->operation);
 }
 
 void plan_done(struct plan *plan)
@@ -262,15 +264,39 @@ static int store_change(struct store *store, const struct change *change, struct
 	return store->ops->instance_put(store, &row, diag);
 }
 
-static int store_all(const struct plan *plan, struct store *store, struct diag *diag)
+static int store_trail(
+	const struct plan *plan, struct store *store, const struct deed *deed, struct diag *diag)
 {
-	TRY(store->ops->begin(store, diag));
+	const struct str ok = STR("ok");
+	if (!deed) {
+		return 0;
+	}
+	if (plan->n > PLAN_AUDITS) {
+		char many[32];
+		(void)snprintf(many, sizeof many, "%zu instances", plan->n); /* fits */
+		return trail_write(store, deed, str_of(many), ok, NULL, diag);
+	}
 	for (size_t i = 0; i < plan->n; i++) {
-		int rc = store_change(store, &plan->v[i], diag);
-		if (rc < 0) {
-			store->ops->rollback(store);
-			return rc;
-		}
+		const struct change *change = &plan->v[i];
+		TRY(trail_write(store, deed, str_of(change->name), ok, change->operation, diag));
+	}
+	return 0;
+}
+
+static int store_all(
+	const struct plan *plan, struct store *store, const struct deed *deed, struct diag *diag)
+{
+	int rc = store->ops->begin(store, diag);
+	TRY(rc);
+	for (size_t i = 0; rc == 0 && i < plan->n; i++) {
+		rc = store_change(store, &plan->v[i], diag);
+	}
+	if (rc == 0) {
+		rc = store_trail(plan, store, deed, diag);
+	}
+	if (rc < 0) {
+		store->ops->rollback(store);
+		return rc;
 	}
 	return store->ops->commit(store, diag);
 }
@@ -351,14 +377,55 @@ static int keep_roles(const struct plan *plan, const struct registry *registry, 
 	return 0;
 }
 
+/* --- operations ------------------------------------------------------------------------------ */
+
+static int add_operations(
+	struct plan *plan, const struct registry *registry, const struct deed *deed)
+{
+	if (!deed || !deed->operations) {
+		return 0;
+	}
+	for (size_t i = 0; i < plan->n; i++) {
+		struct change *change = &plan->v[i];
+		const struct entry *entry = registry_find(registry, str_of(change->name));
+		const struct instance *instance =
+			change->instance ? change->instance : entry_instance(entry);
+		change->operation = trail_operation(deed, instance);
+		if (json_array_append(deed->operations, change->operation) < 0) {
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* The change is in the store, but not in force. If that can't be written either, the log says it. */
+static void fail_operations(
+	const struct plan *plan, struct store *store, const struct deed *deed, const char *why)
+{
+	int rc = store->ops->begin(store, NULL);
+	for (size_t i = 0; rc == 0 && i < plan->n; i++) {
+		json_t *operation = plan->v[i].operation;
+		rc = operation ? trail_end(operation, TRAIL_FAILED, why, deed->at_ms) : 0;
+		if (rc == 0 && operation) {
+			rc = trail_put(store, operation, NULL);
+		}
+	}
+	if (rc == 0) {
+		rc = store->ops->commit(store, NULL);
+	}
+	if (rc < 0) {
+		store->ops->rollback(store);
+	}
+}
+
 static int by_name(const void *a, const void *b)
 {
 	const struct change *left = a, *right = b;
 	return strcmp(left->name, right->name);
 }
 
-int plan_commit(
-	struct plan *plan, struct registry *registry, struct store *store, struct diag *diag)
+int plan_commit(struct plan *plan, struct registry *registry, struct store *store,
+	const struct deed *deed, struct diag *diag)
 {
 	if (plan->n == 0) {
 		return 0;
@@ -367,6 +434,13 @@ int plan_commit(
 	qsort(plan->v, plan->n, sizeof *plan->v, by_name);
 	TRY(check(plan, registry, diag));
 	TRY(keep_roles(plan, registry, diag));
-	TRY(store_all(plan, store, diag));
-	return publish(plan, registry, diag);
+	if (add_operations(plan, registry, deed) < 0) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	TRY(store_all(plan, store, deed, diag));
+	int rc = publish(plan, registry, diag);
+	if (rc < 0) {
+		fail_operations(plan, store, deed, "out of memory");
+	}
+	return rc;
 }

@@ -13,8 +13,8 @@
 
 #include <jansson.h>
 
+#include "control/trail.h"
 #include "metadata/registry.h"
-#include "store/store.h"
 
 struct change {
 	char *name;
@@ -22,6 +22,7 @@ struct change {
 	char *file_spec; /* NULL: not from a file; of one that goes: see plan_hide() */
 	struct instance_record record;
 	struct instance *instance; /* until published */
+	json_t *operation;         /* of its deed; NULL: none */
 };
 
 struct plan {
@@ -52,11 +53,17 @@ MUST_CHECK int plan_delete(struct plan *plan, struct str name);
 MUST_CHECK int plan_hide(struct plan *plan, struct str name, struct str file_spec);
 
 /*
- * Carry it out: check against what is there, one transaction in the store, publish.
- * Returns 0, E_EXISTS, -ENOMEM, or the store's error; then nothing has changed.
+ * Carry it out: check against what is there, one transaction in the store with the deed's records,
+ * publish. The deed's operations have Started then; or they have failed, when they are in the store
+ * and publishing has not gone well.
+ * Returns 0, E_EXISTS, -ENOMEM, or the store's error; then nothing has changed, unless it is
+ * publishing that failed: then the store is ahead until the next change or start.
  */
-MUST_CHECK int plan_commit(
-	struct plan *plan, struct registry *registry, struct store *store, struct diag *diag);
+MUST_CHECK int plan_commit(struct plan *plan, struct registry *registry, struct store *store,
+	const struct deed *deed, struct diag *diag);
+
+/* More changes than this in one plan are one audit record: a file with very many instances. */
+#define PLAN_AUDITS 1000
 
 /*
  * The credentials of a role that come from a file, or failed ones where the file can't be read.

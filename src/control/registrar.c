@@ -1,24 +1,12 @@
-#include "control/registrar.h"
-
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "config/spec.h"
 #include "control/plan.h"
-#include "control/view.h"
-#include "metadata/role.h"
-#include "platform/file.h"
+#include "control/registrar_state.h"
+#include "metadata/derive.h"
 
-struct registrar {
-	struct registry *registry;
-	struct store *store;
-	const struct site *site;
-	int64_t (*now_s)(void);
-	pthread_mutex_t lock; /* protects store and registry against a second writer */
-	bool may_have_roles;  /* an instance may have credentials from a file; under the lock */
-};
+#define PRIVATE_ADDRESSES (256 * 251) /* of 172.26.0.0/16 */
 
 struct registrar *registrar_new(struct registry *registry, struct store *store,
 	const struct site *site, int64_t (*now_s)(void))
@@ -35,15 +23,26 @@ struct registrar *registrar_new(struct registry *registry, struct store *store,
 void registrar_free(struct registrar *registrar)
 {
 	if (registrar) {
+		for (size_t i = 0; i < registrar->n_waiting; i++) {
+			json_decref(registrar->waiting[i].operation);
+		}
+		free(registrar->waiting);
+		json_decref(registrar->defaults);
+		json_decref(registrar->preferred);
 		pthread_mutex_destroy(&registrar->lock);
 		free(registrar);
 	}
 }
 
-static int commit(struct registrar *registrar, struct plan *plan, struct diag *diag)
+static int commit(
+	struct registrar *registrar, struct plan *plan, const struct deed *deed, struct diag *diag)
 {
+	TRY(registrar_check_enforced(registrar, plan, diag));
 	registrar->may_have_roles = true;
-	int rc = plan_commit(plan, registrar->registry, registrar->store, diag);
+	int rc = plan_commit(plan, registrar->registry, registrar->store, deed, diag);
+	if (rc == 0) {
+		registrar_await(registrar, deed);
+	}
 	(void)registry_reclaim(registrar->registry); /* what still waits is freed later */
 	return rc;
 }
@@ -139,6 +138,25 @@ static void note_change(
 	}
 }
 
+/* The specification with those options that it does not name. NULL when out of memory. */
+static json_t *with_options(const json_t *spec, const json_t *live)
+{
+	json_t *named = json_object_get(spec, "metadataOptions");
+	/* Jansson takes non-const objects; it counts references in them and changes nothing else. */
+	json_t *same = (json_t *)(uintptr_t)spec;
+	if (!live) {
+		return json_incref(same);
+	}
+	json_t *merged = json_copy(same), *options = json_deep_copy(live);
+	if (!merged || !options || (named && json_object_update(options, named) < 0) ||
+		json_object_set(merged, "metadataOptions", options) < 0) {
+		json_decref(merged);
+		merged = NULL;
+	}
+	json_decref(options);
+	return merged;
+}
+
 /* --- loading --------------------------------------------------------------------------------- */
 
 struct loading {
@@ -178,8 +196,15 @@ int registrar_load(struct registrar *registrar, struct diag *diag)
 	pthread_mutex_lock(&registrar->lock);
 	registrar->may_have_roles = true;
 	int rc = registrar->store->ops->instance_each(registrar->store, load_row, &loading, diag);
+	rc = loading.rc < 0 ? loading.rc : rc;
+	if (rc == 0) {
+		rc = registrar_load_defaults(registrar, diag);
+	}
+	if (rc == 0) {
+		rc = registrar_settle_left(registrar, diag);
+	}
 	pthread_mutex_unlock(&registrar->lock);
-	return loading.rc < 0 ? loading.rc : rc;
+	return rc;
 }
 
 /* --- files ----------------------------------------------------------------------------------- */
@@ -251,9 +276,11 @@ static int apply_new(struct applying *apply)
 		struct instance_record record;
 		TRY(new_record(apply->now_s, &record));
 		char *text = dump(spec);
-		int rc = text ? plan_put(&apply->plan, spec, str_of(text), &record,
-					apply->registrar->site, apply->diag)
-			      : -ENOMEM;
+		CLEANUP(on_json)
+		json_t *with = with_options(spec, registrar_preferred(apply->registrar));
+		int rc = text && with ? plan_put(&apply->plan, with, str_of(text), &record,
+						apply->registrar->site, apply->diag)
+				      : -ENOMEM;
 		free(text);
 		TRY(rc);
 	}
@@ -275,8 +302,8 @@ static int by_name(const json_t *specs, json_t **ret_map)
 	return map ? 0 : -ENOMEM;
 }
 
-int registrar_apply_files(
-	struct registrar *registrar, const json_t *specs, size_t *ret_changed, struct diag *diag)
+int registrar_apply_files(struct registrar *registrar, const struct deed *deed, const json_t *specs,
+	size_t *ret_changed, struct diag *diag)
 {
 	struct applying apply = {.registrar = registrar, .now_s = registrar->now_s(), .diag = diag};
 	diag_write(diag, "out of memory"); /* until somebody knows better */
@@ -290,7 +317,7 @@ int registrar_apply_files(
 		rc = apply_new(&apply);
 	}
 	if (rc == 0) {
-		rc = commit(registrar, &apply.plan, diag);
+		rc = commit(registrar, &apply.plan, deed, diag);
 	}
 	if (rc == 0) {
 		*ret_changed = apply.plan.n;
@@ -302,26 +329,6 @@ int registrar_apply_files(
 }
 
 /* --- single changes -------------------------------------------------------------------------- */
-
-/* The specification with those live options that it does not name. NULL when out of memory. */
-static json_t *with_options(const json_t *spec, const json_t *before)
-{
-	const json_t *live = json_object_get(before, "metadataOptions");
-	json_t *named = json_object_get(spec, "metadataOptions");
-	/* Jansson takes a non-const object but does not change it. */
-	json_t *merged = json_copy((json_t *)(uintptr_t)spec);
-	if (!live || !merged) {
-		return merged;
-	}
-	json_t *options = json_deep_copy(live);
-	if (!options || (named && json_object_update(options, named) < 0) ||
-		json_object_set(merged, "metadataOptions", options) < 0) {
-		json_decref(merged);
-		merged = NULL;
-	}
-	json_decref(options);
-	return merged;
-}
 
 /* Plan one instance's new specification; what it was before decides over its record. */
 static int plan_spec(
@@ -342,7 +349,9 @@ static int plan_spec(
 		note_change(&record, before.spec, spec, registrar->now_s());
 		rc = 0;
 	}
-	CLEANUP(on_json) json_t *merged = rc == 0 ? with_options(spec, before.spec) : NULL;
+	const json_t *live = before.spec ? json_object_get(before.spec, "metadataOptions")
+					 : registrar_preferred(registrar);
+	CLEANUP(on_json) json_t *merged = rc == 0 ? with_options(spec, live) : NULL;
 	if (rc == 0) {
 		struct str file_spec = before.file_spec ? str_of(before.file_spec) : STR_EMPTY;
 		rc = merged ? plan_put(plan, merged, file_spec, &record, registrar->site, diag)
@@ -352,7 +361,8 @@ static int plan_spec(
 	return rc;
 }
 
-int registrar_put(struct registrar *registrar, const json_t *specs, struct diag *diag)
+int registrar_put(struct registrar *registrar, const struct deed *deed, const json_t *specs,
+	struct diag *diag)
 {
 	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
 	int rc = 0;
@@ -361,13 +371,66 @@ int registrar_put(struct registrar *registrar, const json_t *specs, struct diag 
 		rc = plan_spec(registrar, &plan, json_array_get(specs, i), diag);
 	}
 	if (rc == 0) {
-		rc = commit(registrar, &plan, diag);
+		rc = commit(registrar, &plan, deed, diag);
 	}
 	pthread_mutex_unlock(&registrar->lock);
 	return rc;
 }
 
-int registrar_delete(struct registrar *registrar, struct str name, struct diag *diag)
+/*
+ * The private address that is derived from the name, or the next that is nobody's: only a few
+ * hundred instances find their places without that.
+ */
+static int place(const struct registrar *registrar, json_t *taken, json_t *spec, struct diag *diag)
+{
+	char text[IPADDR_TEXT_BYTES];
+	const char *name = json_string_value(json_object_get(spec, "name"));
+	struct ipaddr at = derive_private_address(str_of(name));
+	for (unsigned i = 0; i < PRIVATE_ADDRESSES; i++, derive_next_private_address(&at)) {
+		ipaddr_format(&at, text);
+		if (!registry_lookup(registrar->registry, STR_EMPTY, STR_EMPTY, &at) &&
+			!json_object_get(taken, text)) {
+			int rc = json_object_set_new(taken, text, json_true());
+			rc |= json_object_set_new(spec, "privateIpAddress", json_string(text));
+			return rc < 0 ? diag_set(diag, -ENOMEM, "out of memory") : 0;
+		}
+	}
+	return diag_set(diag, E_EXISTS, "there is no private address left for instance '%s'", name);
+}
+
+/* Of all or none of them; the specifications get their places. */
+static int plan_new(
+	struct registrar *registrar, struct plan *plan, const json_t *specs, struct diag *diag)
+{
+	CLEANUP(on_json) json_t *taken = json_object();
+	json_t *spec;
+	size_t i;
+	json_array_foreach (specs, i, spec) {
+		const char *name = json_string_value(json_object_get(spec, "name"));
+		if (registry_find(registrar->registry, str_of(name))) {
+			return diag_set(diag, E_EXISTS, "there is an instance '%s' already", name);
+		}
+		TRY(place(registrar, taken, spec, diag));
+		TRY(plan_spec(registrar, plan, spec, diag));
+	}
+	return 0;
+}
+
+int registrar_create(struct registrar *registrar, const struct deed *deed, const json_t *specs,
+	struct diag *diag)
+{
+	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
+	pthread_mutex_lock(&registrar->lock);
+	int rc = plan_new(registrar, &plan, specs, diag);
+	if (rc == 0) {
+		rc = commit(registrar, &plan, deed, diag);
+	}
+	pthread_mutex_unlock(&registrar->lock);
+	return rc;
+}
+
+int registrar_delete(
+	struct registrar *registrar, const struct deed *deed, struct str name, struct diag *diag)
 {
 	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
 	struct row row;
@@ -378,7 +441,7 @@ int registrar_delete(struct registrar *registrar, struct str name, struct diag *
 				   : plan_delete(&plan, name);
 	}
 	if (rc == 0) {
-		rc = commit(registrar, &plan, diag);
+		rc = commit(registrar, &plan, deed, diag);
 	}
 	pthread_mutex_unlock(&registrar->lock);
 	row_done(&row);
@@ -386,7 +449,7 @@ int registrar_delete(struct registrar *registrar, struct str name, struct diag *
 }
 
 /* Change a row by a function and commit it. */
-static int change_row(struct registrar *registrar, struct str name,
+static int change_row(struct registrar *registrar, const struct deed *deed, struct str name,
 	int (*change)(struct row *row, const json_t *ctx, int64_t now_s, struct diag *diag),
 	const json_t *ctx, struct diag *diag)
 {
@@ -402,7 +465,7 @@ static int change_row(struct registrar *registrar, struct str name,
 		rc = plan_put(&plan, row.spec, file_spec, &row.record, registrar->site, diag);
 	}
 	if (rc == 0) {
-		rc = commit(registrar, &plan, diag);
+		rc = commit(registrar, &plan, deed, diag);
 	}
 	pthread_mutex_unlock(&registrar->lock);
 	row_done(&row);
@@ -418,9 +481,10 @@ static int raise_epoch(struct row *row, const json_t *ctx, int64_t now_s, struct
 	return 0;
 }
 
-int registrar_revoke(struct registrar *registrar, struct str name, struct diag *diag)
+int registrar_revoke(
+	struct registrar *registrar, const struct deed *deed, struct str name, struct diag *diag)
 {
-	return change_row(registrar, name, raise_epoch, NULL, diag);
+	return change_row(registrar, deed, name, raise_epoch, NULL, diag);
 }
 
 static int set_options(struct row *row, const json_t *changes, int64_t now_s, struct diag *diag)
@@ -442,10 +506,10 @@ static int set_options(struct row *row, const json_t *changes, int64_t now_s, st
 	return 0;
 }
 
-int registrar_options(
-	struct registrar *registrar, struct str name, const json_t *changes, struct diag *diag)
+int registrar_options(struct registrar *registrar, const struct deed *deed, struct str name,
+	const json_t *changes, struct diag *diag)
 {
-	return change_row(registrar, name, set_options, changes, diag);
+	return change_row(registrar, deed, name, set_options, changes, diag);
 }
 
 static int set_state(struct row *row, const json_t *state, int64_t now_s, struct diag *diag)
@@ -459,10 +523,11 @@ static int set_state(struct row *row, const json_t *state, int64_t now_s, struct
 	return 0;
 }
 
-int registrar_state(struct registrar *registrar, struct str name, bool running, struct diag *diag)
+int registrar_state(struct registrar *registrar, const struct deed *deed, struct str name,
+	bool running, struct diag *diag)
 {
 	CLEANUP(on_json) json_t *state = json_string(running ? "running" : "stopped");
-	return state ? change_row(registrar, name, set_state, state, diag)
+	return state ? change_row(registrar, deed, name, set_state, state, diag)
 		     : diag_set(diag, -ENOMEM, "out of memory");
 }
 
@@ -503,143 +568,12 @@ static int set_tags(struct row *row, const json_t *change, int64_t now_s, struct
 	return check_tags(row->spec, diag);
 }
 
-int registrar_tags(struct registrar *registrar, struct str name, const json_t *set,
-	const json_t *drop, struct diag *diag)
+int registrar_tags(struct registrar *registrar, const struct deed *deed, struct str name,
+	const json_t *set, const json_t *drop, struct diag *diag)
 {
 	CLEANUP(on_json) json_t *change = json_pack("{s:O, s:O}", "set", set, "drop", drop);
-	return change ? change_row(registrar, name, set_tags, change, diag)
+	return change ? change_row(registrar, deed, name, set_tags, change, diag)
 		      : diag_set(diag, -ENOMEM, "out of memory");
-}
-
-/* --- reading --------------------------------------------------------------------------------- */
-
-int registrar_show(
-	struct registrar *registrar, struct str name, json_t **ret_view, struct diag *diag)
-{
-	pthread_mutex_lock(&registrar->lock);
-	const struct entry *entry = registry_find(registrar->registry, name);
-	json_t *view = entry ? view_instance(registrar->registry, entry) : NULL;
-	pthread_mutex_unlock(&registrar->lock);
-	if (!entry) {
-		return diag_set(diag, E_NOTFOUND, "there is no instance '%.*s'", STR_FMT(name));
-	}
-	if (!view) {
-		return diag_set(diag, -ENOMEM, "out of memory");
-	}
-	*ret_view = view;
-	return 0;
-}
-
-/*
- * The first names behind `after` in their order: a heap whose top is the last of them, so that a page
- * costs one look at every instance and no sorting of all.
- */
-struct page {
-	struct str after;
-	size_t n;
-	size_t most;
-	bool more; /* there are further ones */
-	const struct entry *v[REGISTRAR_PAGE];
-};
-
-static struct str name_at(const struct page *page, size_t i)
-{
-	return entry_instance(page->v[i])->name;
-}
-
-static void sink(struct page *page)
-{
-	for (size_t at = 0;;) {
-		size_t largest = at;
-		for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < page->n; child++) {
-			if (str_cmp(name_at(page, child), name_at(page, largest)) > 0) {
-				largest = child;
-			}
-		}
-		if (largest == at) {
-			return;
-		}
-		const struct entry *moved = page->v[at];
-		page->v[at] = page->v[largest];
-		page->v[largest] = moved;
-		at = largest;
-	}
-}
-
-static void rise(struct page *page)
-{
-	for (size_t at = page->n - 1; at > 0;) {
-		size_t parent = (at - 1) / 2;
-		if (str_cmp(name_at(page, at), name_at(page, parent)) <= 0) {
-			return;
-		}
-		const struct entry *moved = page->v[at];
-		page->v[at] = page->v[parent];
-		page->v[parent] = moved;
-		at = parent;
-	}
-}
-
-static int page_entry(void *ctx, struct entry *entry)
-{
-	struct page *page = ctx;
-	struct str name = entry_instance(entry)->name;
-	if (page->after.n && str_cmp(name, page->after) <= 0) {
-		return 0;
-	}
-	if (page->n < page->most) {
-		page->v[page->n++] = entry;
-		rise(page);
-		return 0;
-	}
-	page->more = true;
-	if (str_cmp(name, name_at(page, 0)) < 0) {
-		page->v[0] = entry;
-		sink(page);
-	}
-	return 0;
-}
-
-static int order_by_name(const void *a, const void *b)
-{
-	const struct entry *const *left = a, *const *right = b;
-	return str_cmp(entry_instance(*left)->name, entry_instance(*right)->name);
-}
-
-static json_t *page_views(const struct registry *registry, struct page *page)
-{
-	json_t *views = json_array();
-	(void)registry_each(registry, page_entry, page); /* never stopped */
-	qsort(page->v, page->n, sizeof *page->v, order_by_name);
-	for (size_t i = 0; views && i < page->n; i++) {
-		if (json_array_append_new(views, view_instance(registry, page->v[i])) < 0) {
-			json_decref(views);
-			views = NULL;
-		}
-	}
-	return views;
-}
-
-int registrar_list(struct registrar *registrar, struct str after, json_t **ret_views,
-	bool *ret_more, struct diag *diag)
-{
-	struct page page = {.after = after, .most = REGISTRAR_PAGE};
-	pthread_mutex_lock(&registrar->lock);
-	json_t *views = page_views(registrar->registry, &page);
-	pthread_mutex_unlock(&registrar->lock);
-	if (!views) {
-		return diag_set(diag, -ENOMEM, "out of memory");
-	}
-	*ret_views = views;
-	*ret_more = page.more;
-	return 0;
-}
-
-void registrar_run(struct registrar *registrar, void (*run)(void *ctx), void *ctx)
-{
-	pthread_mutex_lock(&registrar->lock);
-	run(ctx);
-	pthread_mutex_unlock(&registrar->lock);
 }
 
 void registrar_reclaim(struct registrar *registrar)
@@ -647,72 +581,4 @@ void registrar_reclaim(struct registrar *registrar)
 	pthread_mutex_lock(&registrar->lock);
 	(void)registry_reclaim(registrar->registry); /* what still waits is freed later */
 	pthread_mutex_unlock(&registrar->lock);
-}
-
-/* --- roles from files ------------------------------------------------------------------------ */
-
-struct refreshing {
-	struct registrar *registrar;
-	struct instance **fresh;
-	size_t n;
-	size_t cap;
-	bool any; /* there are such instances at all */
-};
-
-static bool has_changed(const struct role_credentials *role)
-{
-	char *path = str_dup(role->file);
-	bool changed = path && file_stamp(path) != role->stamp;
-	free(path);
-	return changed;
-}
-
-/*
- * A new snapshot with the file's new content. A file that is gone or wrong leaves the credentials
- * that were read last in force.
- */
-static int refresh(void *ctx, struct entry *entry)
-{
-	struct refreshing *refreshing = ctx;
-	const struct instance *old = entry_instance(entry);
-	refreshing->any |= old->role != NULL;
-	if (!old->role || !has_changed(old->role)) {
-		return 0;
-	}
-	struct role_credentials *role = plan_read_role(old->role->file, old->name);
-	if (role && role->failed) {
-		struct role_credentials keep = *old->role;
-		keep.stamp = role->stamp;
-		role_free(role);
-		role = role_clone(&keep);
-	}
-	CLEANUP(on_json) json_t *spec = instance_spec(old);
-	struct instance *instance = NULL;
-	if (!role || !spec || refreshing->n == refreshing->cap) {
-		role_free(role);
-		return 0; /* the next look tries again */
-	}
-	if (instance_new(spec, &old->record, old->site, role, &instance, NULL) == 0) {
-		refreshing->fresh[refreshing->n++] = instance;
-	}
-	return 0;
-}
-
-size_t registrar_refresh_roles(struct registrar *registrar)
-{
-	struct instance *fresh[64];
-	struct refreshing refreshing = {
-		.registrar = registrar, .fresh = fresh, .cap = sizeof fresh / sizeof fresh[0]};
-	pthread_mutex_lock(&registrar->lock);
-	if (registrar->may_have_roles) {
-		(void)registry_each(registrar->registry, refresh, &refreshing); /* never stopped */
-		registrar->may_have_roles = refreshing.any;
-	}
-	for (size_t i = 0; i < refreshing.n; i++) {
-		(void)!registry_put(
-			registrar->registry, fresh[i], NULL); /* same place: no conflict */
-	}
-	(void)registry_reclaim(registrar->registry); /* what still waits is freed later */
-	pthread_mutex_unlock(&registrar->lock);
-	return refreshing.n;
 }

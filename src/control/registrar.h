@@ -15,8 +15,8 @@
 
 #include <jansson.h>
 
-#include "metadata/registry.h"
-#include "store/store.h"
+#include "control/page.h"
+#include "control/trail.h"
 
 struct registrar;
 
@@ -26,60 +26,138 @@ struct registrar *registrar_new(struct registry *registry, struct store *store,
 void registrar_free(struct registrar *registrar);
 
 /*
- * Publish what the store holds. Rows that make no instance are E_DAMAGED and named.
+ * Publish what the store holds. Rows that make no instance are E_DAMAGED and named. Operations that
+ * a daemon which ended left open have Succeeded: what they changed is in force now.
  */
 MUST_CHECK int registrar_load(struct registrar *registrar, struct diag *diag);
+
+/*
+ * What changes something is a deed (control/trail.h), which may be NULL: it is recorded with the
+ * change, and the operations that it gets end once every worker has the change.
+ */
 
 /*
  * Apply the files' specifications (an array) as a whole: new ones are added, changed members are
  * applied, instances that came from a file and are in none any more go. ret_changed: how many.
  */
-MUST_CHECK int registrar_apply_files(
-	struct registrar *registrar, const json_t *specs, size_t *ret_changed, struct diag *diag);
+MUST_CHECK int registrar_apply_files(struct registrar *registrar, const struct deed *deed,
+	const json_t *specs, size_t *ret_changed, struct diag *diag);
 
 /*
  * Make or replace instances by specification; all of them or none. Options that a specification does
  * not name keep their live value. E_EXISTS for a taken address.
  */
-MUST_CHECK int registrar_put(struct registrar *registrar, const json_t *specs, struct diag *diag);
+MUST_CHECK int registrar_put(struct registrar *registrar, const struct deed *deed,
+	const json_t *specs, struct diag *diag);
+
+/*
+ * Make instances; all of them or none. A name that there is already is E_EXISTS. One whose derived
+ * private address is taken gets another.
+ */
+MUST_CHECK int registrar_create(struct registrar *registrar, const struct deed *deed,
+	const json_t *specs, struct diag *diag);
 
 /* E_NOTFOUND when there is none. */
-MUST_CHECK int registrar_delete(struct registrar *registrar, struct str name, struct diag *diag);
+MUST_CHECK int registrar_delete(
+	struct registrar *registrar, const struct deed *deed, struct str name, struct diag *diag);
 
 /* End all tokens of an instance. */
-MUST_CHECK int registrar_revoke(struct registrar *registrar, struct str name, struct diag *diag);
+MUST_CHECK int registrar_revoke(
+	struct registrar *registrar, const struct deed *deed, struct str name, struct diag *diag);
 
-/* Change options: an object with some of the members of metadata/options.h. */
-MUST_CHECK int registrar_options(
-	struct registrar *registrar, struct str name, const json_t *changes, struct diag *diag);
+/*
+ * Change options: an object with some of the members of metadata/options.h. E_DENIED: optional
+ * tokens, where the account enforces that they are required.
+ */
+MUST_CHECK int registrar_options(struct registrar *registrar, const struct deed *deed,
+	struct str name, const json_t *changes, struct diag *diag);
 
 /* Start or stop it; a start after a stop is a launch. */
-MUST_CHECK int registrar_state(
-	struct registrar *registrar, struct str name, bool running, struct diag *diag);
+MUST_CHECK int registrar_state(struct registrar *registrar, const struct deed *deed,
+	struct str name, bool running, struct diag *diag);
+
+/* Its machine is its hypervisor's; here it only must be one that runs. E_EXISTS when it does not. */
+MUST_CHECK int registrar_reboot(
+	struct registrar *registrar, const struct deed *deed, struct str name, struct diag *diag);
 
 /* Set some tags (an object of texts) and drop others (an array of keys). */
-MUST_CHECK int registrar_tags(struct registrar *registrar, struct str name, const json_t *set,
-	const json_t *drop, struct diag *diag);
+MUST_CHECK int registrar_tags(struct registrar *registrar, const struct deed *deed, struct str name,
+	const json_t *set, const json_t *drop, struct diag *diag);
 
-/* How many instances one call lists. */
-#define REGISTRAR_PAGE 1000
+/*
+ * What the account prefers for new instances' options: an object with some of httpTokens,
+ * httpPutResponseHopLimit, httpEndpoint, instanceMetadataTags and httpTokensEnforced. changes: those
+ * to set; JSON's null takes a preference away. With httpTokensEnforced "enabled" no instance comes to
+ * have optional tokens any more.
+ * ret_defaults  a new reference
+ */
+MUST_CHECK int registrar_defaults(struct registrar *registrar, const struct deed *deed,
+	const json_t *changes, struct diag *diag);
+MUST_CHECK int registrar_show_defaults(
+	struct registrar *registrar, json_t **ret_defaults, struct diag *diag);
+
+/* Record what was asked for and not done. result: an error's name. */
+void registrar_tell(struct registrar *registrar, const struct deed *deed, struct str resource,
+	struct str result);
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+/* How many instances one call lists at most. */
+#define REGISTRAR_PAGE PAGE_MOST
+
+struct registrar_query {
+	struct str after; /* only those whose names come later; empty: from the first */
+	size_t most;      /* up to REGISTRAR_PAGE */
+	struct page_select select;
+};
 
 /*
  * One instance, or a page of them in order of their names (an array), in the shape of Lightsail's
  * Instance with `metadataOptions`, and telltale's own `instanceId`, `match` and `counters`.
- * after     only those whose names come later; empty: from the first.
  * ret_more  whether there are others behind these.
  */
 MUST_CHECK int registrar_show(
 	struct registrar *registrar, struct str name, json_t **ret_view, struct diag *diag);
-MUST_CHECK int registrar_list(struct registrar *registrar, struct str after, json_t **ret_views,
-	bool *ret_more, struct diag *diag);
+MUST_CHECK int registrar_list(struct registrar *registrar, const struct registrar_query *query,
+	json_t **ret_views, bool *ret_more, struct diag *diag);
+
+/* All instances' public SSH keys by their names (an object); of two with one name, any. */
+MUST_CHECK int registrar_keys(struct registrar *registrar, json_t **ret_keys, struct diag *diag);
+
+/* The name of the instance that has an id. E_NOTFOUND when there is none. */
+MUST_CHECK int registrar_name_of(
+	struct registrar *registrar, struct str id, struct buf *ret_name, struct diag *diag);
+
+/* One operation by its id, in the shape of Lightsail's Operation. E_NOTFOUND when there is none. */
+MUST_CHECK int registrar_operation(
+	struct registrar *registrar, struct str id, json_t **ret_operation, struct diag *diag);
+
+/* A page of operations or of audit records. */
+struct registrar_trail {
+	struct str resource; /* p NULL: of all */
+	uint64_t before;     /* ret_before of the page before; 0: the newest */
+	size_t most;
+};
+
+/*
+ * The newest first (an array). ret_before: of the next page; 0 when this is the last.
+ * Audit records have `number`, `at` (seconds), `who`, `from`, `action`, `resource`, `result` and
+ * `requestId`.
+ */
+MUST_CHECK int registrar_operations(struct registrar *registrar,
+	const struct registrar_trail *query, json_t **ret_list, uint64_t *ret_before,
+	struct diag *diag);
+MUST_CHECK int registrar_audits(struct registrar *registrar, const struct registrar_trail *query,
+	json_t **ret_list, uint64_t *ret_before, struct diag *diag);
 
 /* Run something while no instance can change: reading all of them. */
 void registrar_run(struct registrar *registrar, void (*run)(void *ctx), void *ctx);
 
 /* Free what no worker sees any more. */
 void registrar_reclaim(struct registrar *registrar);
+
+/* Once a second: end operations, and forget old records. */
+void registrar_tick(struct registrar *registrar);
 
 /* Look at the roles' credential files again; those that changed are published. Returns how many. */
 size_t registrar_refresh_roles(struct registrar *registrar);

@@ -1,6 +1,7 @@
 #include "control/request.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #define NAME "instanceName"
 
@@ -42,8 +43,26 @@ int request_only(const json_t *request, const char *const *members, struct diag 
 	return 0;
 }
 
-int request_options(
-	struct registrar *registrar, const json_t *request, struct str *ret_name, struct diag *diag)
+int request_page(const json_t *request, uint64_t *ret_before, struct diag *diag)
+{
+	struct str token;
+	char *end;
+	TRY(request_text_if(request, "pageToken", &token, diag));
+	if (!token.p) {
+		*ret_before = 0;
+		return 0;
+	}
+	errno = 0;
+	uint64_t before = strtoull(token.p, &end, 10); /* a JSON text ends in NUL */
+	if (token.p[0] < '0' || token.p[0] > '9' || *end || errno || before == 0) {
+		return diag_set(diag, E_SYNTAX, "pageToken is of no page that was sent");
+	}
+	*ret_before = before;
+	return 0;
+}
+
+int request_options(struct registrar *registrar, const struct deed *deed, const json_t *request,
+	struct str *ret_name, struct diag *diag)
 {
 	struct str name;
 	TRY(request_text(request, NAME, &name, diag));
@@ -52,7 +71,7 @@ int request_options(
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
 	(void)json_object_del(changes, NAME); /* it is there */
-	int rc = registrar_options(registrar, name, changes, diag);
+	int rc = registrar_options(registrar, deed, name, changes, diag);
 	json_decref(changes);
 	TRY(rc);
 	*ret_name = name;

@@ -24,11 +24,14 @@ MUST_CHECK int request_text_if(
 /* Nothing but these members, a list that ends in NULL. Returns 0, or E_SYNTAX with diag. */
 MUST_CHECK int request_only(const json_t *request, const char *const *members, struct diag *diag);
 
+/* pageToken, where pages are told apart by a number; 0 when it is not there. As request_text(). */
+MUST_CHECK int request_page(const json_t *request, uint64_t *ret_before, struct diag *diag);
+
 /*
  * Change the options of the instance that `instanceName` names by all other members.
  * Returns 0, or what request_text() and registrar_options() say.
  */
-MUST_CHECK int request_options(struct registrar *registrar, const json_t *request,
-	struct str *ret_name, struct diag *diag);
+MUST_CHECK int request_options(struct registrar *registrar, const struct deed *deed,
+	const json_t *request, struct str *ret_name, struct diag *diag);
 
 #endif

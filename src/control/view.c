@@ -30,10 +30,11 @@ static json_t *hardware_of(const struct bundle *bundle)
 		"ramSizeInGb", (double)bundle->ram_mib / 1024);
 }
 
-static json_t *options_of(const struct instance *instance)
+static json_t *options_of(const struct registry *registry, const struct entry *entry)
 {
-	json_t *options = options_to_json(&instance->options);
-	json_object_set_new(options, "state", json_string("applied"));
+	json_t *options = options_to_json(&entry_instance(entry)->options);
+	bool applied = registry_passed(registry, entry->mark);
+	json_object_set_new(options, "state", json_string(applied ? "applied" : "pending"));
 	return options;
 }
 
@@ -123,12 +124,16 @@ static void add_addresses(json_t *view, const json_t *spec, const struct content
 		view, "ipAddressType", json_string(json_array_size(ipv6) ? "dualstack" : "ipv4"));
 }
 
+static json_t *location_of(const struct contents_facts *facts)
+{
+	return json_pack("{s:o, s:o}", "availabilityZone", text(facts->zone), "regionName",
+		text(facts->region));
+}
+
 static void add_kind(
 	json_t *view, const struct instance *instance, const struct contents_facts *facts)
 {
-	json_object_set_new(view, "location",
-		json_pack("{s:o, s:o}", "availabilityZone", text(facts->zone), "regionName",
-			text(facts->region)));
+	json_object_set_new(view, "location", location_of(facts));
 	json_object_set_new(view, "blueprintId", text(instance->blueprint->id));
 	json_object_set_new(view, "blueprintName", text(instance->blueprint->name));
 	json_object_set_new(view, "bundleId", text(instance->bundle->id));
@@ -154,9 +159,21 @@ json_t *view_instance(const struct registry *registry, const struct entry *entry
 	add_kind(view, instance, &facts);
 	add_addresses(view, spec, &facts);
 	json_object_set_new(view, "tags", tags_of(spec));
-	json_object_set_new(view, "metadataOptions", options_of(instance));
+	json_object_set_new(view, "metadataOptions", options_of(registry, entry));
 	json_object_set_new(view, "match", match_of(instance));
 	json_object_set_new(view, "counters", counters_of(registry, entry));
 	json_decref(spec);
 	return view;
+}
+
+json_t *view_location(const struct instance *instance)
+{
+	CLEANUP(buf_done) struct buf facts_text = BUF_EMPTY;
+	struct contents_facts facts;
+	json_t *spec = instance_spec(instance), *location = NULL;
+	if (spec && contents_facts(instance, spec, &facts_text, &facts) == 0) {
+		location = location_of(&facts);
+	}
+	json_decref(spec);
+	return location;
 }

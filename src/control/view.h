@@ -15,7 +15,10 @@
 
 #include "metadata/registry.h"
 
-/* NULL when out of memory. */
+/* An instance; `metadataOptions` is pending until every worker has its last change. NULL when out of memory. */
 json_t *view_instance(const struct registry *registry, const struct entry *entry);
+
+/* Its availabilityZone and regionName. NULL when out of memory. */
+json_t *view_location(const struct instance *instance);
 
 #endif

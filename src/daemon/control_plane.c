@@ -29,7 +29,6 @@ struct control_plane {
 
 static const struct str text_plain = STR_INIT("text/plain; charset=utf-8");
 static const struct str text_metrics = STR_INIT("text/plain; version=0.0.4; charset=utf-8");
-static const struct str amz_json = STR_INIT("application/x-amz-json-1.1");
 
 /* --- requests -------------------------------------------------------------------------------- */
 
@@ -50,7 +49,7 @@ static void on_metrics(
 	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
 	struct scrape scrape = {.out = &text};
 	plane->config.metrics(plane->config.ctx, &scrape.metrics);
-	registrar_run(plane->config.operations.registrar, render, &scrape);
+	registrar_run(plane->config.api.registrar, render, &scrape);
 	bool ok = buf_status(&text) == 0;
 	http1_reply(resp->out, ok ? 200 : 503, text_metrics, ok ? buf_str(&text) : STR_EMPTY,
 		resp->close, req->method == HTTP1_HEAD);
@@ -77,37 +76,25 @@ static void on_read(struct control_plane *plane, struct str path, const struct h
 	}
 }
 
-/* By the address requests are signed. */
-static unsigned call_aws(struct control_plane *plane, const struct http_peer *peer,
-	const struct http1_req *req, struct buf *fields, struct buf *text)
-{
-	char from[IPADDR_TEXT_BYTES], request_id[LIGHTSAIL_REQUEST_BYTES];
-	ipaddr_format(&peer->addr, from);
-	unsigned status =
-		lightsail_call(&plane->config.lightsail, req, str_of(from), request_id, text);
-	buf_add_f(fields, "x-amzn-RequestId: %s\r\n", request_id);
-	return status;
-}
-
 /* Operations come by the socket, whose file mode is the permission, or signed by the address. */
 static void on_operation(struct control_plane *plane, const struct http_peer *peer,
 	const struct http1_req *req, struct http_resp *resp)
 {
-	CLEANUP(buf_done) struct buf text = BUF_EMPTY, fields = BUF_EMPTY;
-	unsigned status;
-	if (peer->listener != BY_SOCKET) {
-		status = call_aws(plane, peer, req, &fields, &text);
+	struct api_reply reply;
+	char from[IPADDR_TEXT_BYTES];
+	if (peer->listener == BY_SOCKET) {
+		api_by_socket(&plane->config.api, req, STR("socket"), &reply);
 	} else {
-		status = operations_call(&plane->config.operations,
-			http1_field(req, STR("X-Amz-Target")), req->body, &text);
+		ipaddr_format(&peer->addr, from);
+		api_by_address(&plane->config.api, req, str_of(from), &reply);
 	}
-	if (buf_status(&text) < 0 || buf_status(&fields) < 0) {
-		status = 503;
-		buf_reset(&text);
-		buf_reset(&fields);
+	if (reply.failed) {
+		http1_reply(resp->out, 503, text_plain, STR_EMPTY, resp->close, false);
+	} else {
+		http1_reply_with(resp->out, reply.status, reply.content_type,
+			buf_str(&reply.fields), buf_str(&reply.body), resp->close, false);
 	}
-	http1_reply_with(
-		resp->out, status, amz_json, buf_str(&fields), buf_str(&text), resp->close, false);
+	api_reply_done(&reply);
 }
 
 static void on_answer(
@@ -115,7 +102,10 @@ static void on_answer(
 {
 	struct control_plane *plane = ctx;
 	struct str path = {req->target.p, str_find(req->target, '?')};
-	if (req->method == HTTP1_GET || req->method == HTTP1_HEAD) {
+	bool by_query = path.n < req->target.n && str_eq(path, STR("/"));
+	if (req->method == HTTP1_GET && by_query && peer->listener != BY_SOCKET) {
+		on_operation(plane, peer, req, resp);
+	} else if (req->method == HTTP1_GET || req->method == HTTP1_HEAD) {
 		on_read(plane, path, req, resp);
 	} else if (req->method == HTTP1_POST && str_eq(path, STR("/"))) {
 		on_operation(plane, peer, req, resp);

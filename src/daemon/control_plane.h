@@ -12,9 +12,8 @@
 #define TELLTALE_DAEMON_CONTROL_PLANE_H
 
 #include "config/config.h"
-#include "control/lightsail.h"
+#include "control/api.h"
 #include "control/metrics.h"
-#include "control/operations.h"
 #include "http/worker.h"
 
 #define CONTROL_BODY_BYTES  ((size_t)64 * 1024 * 1024)
@@ -25,9 +24,8 @@ struct control_plane;
 struct control_plane_config {
 	const struct config *settings; /* control.address, .port, .socket */
 	struct conn_table *table;
-	uint16_t id;                  /* of the worker in the table */
-	struct operations operations; /* of the socket */
-	struct lightsail lightsail;   /* of the address */
+	uint16_t id; /* of the worker in the table */
+	struct api api;
 	/* Fill in a scrape's numbers; called on the control thread. */
 	void (*metrics)(void *ctx, struct metrics *ret_metrics);
 	/* Whether guests are being served. */

@@ -24,6 +24,7 @@
 #define DRAIN_MS      5000
 #define DRAIN_LOOK_MS 10
 #define TICK_MS       1000
+#define NS_PER_MS     1000000
 #define CONTROL_ID    1
 #define FIRST_DATA_ID 2
 
@@ -45,6 +46,11 @@ struct daemon {
 	int64_t started_s;
 	int signal_fd;
 };
+
+static int64_t wall_ms(void)
+{
+	return clock_wall_ns() / NS_PER_MS;
+}
 
 /* --- what the control plane asks ------------------------------------------------------------- */
 
@@ -166,7 +172,11 @@ static void set_log_level(const struct config *config)
 static int apply_files(struct daemon *daemon, struct config *config, struct diag *diag)
 {
 	size_t changed = 0;
-	TRY(registrar_apply_files(daemon->registrar, config->instances, &changed, diag));
+	const struct deed deed = {.at_ms = wall_ms(),
+		.who = STR("files"),
+		.from = config->file ? str_of(config->file) : STR("flags"),
+		.action = STR("telltale:ApplyFiles")};
+	TRY(registrar_apply_files(daemon->registrar, &deed, config->instances, &changed, diag));
 	/* From now on the registry has them; a hundred thousand of them twice would be a pity. */
 	config_forget_instances(config);
 	(void)malloc_trim(0); /* whatever it could give back */
@@ -209,15 +219,13 @@ static int start_control(struct daemon *daemon, struct diag *diag)
 		.settings = daemon->first,
 		.table = &daemon->table,
 		.id = CONTROL_ID,
-		.operations = {.registrar = daemon->registrar,
+		.api = {.registrar = daemon->registrar,
+			.site = &daemon->site,
+			.now_ms = wall_ms,
+			.authorize = on_authorize,
 			.certificate = {(const char *)daemon->keys.certificate.p,
 				daemon->keys.certificate.n},
 			.settings = on_settings,
-			.ctx = daemon},
-		.lightsail = {.registrar = daemon->registrar,
-			.site = &daemon->site,
-			.now_s = clock_wall_s,
-			.authorize = on_authorize,
 			.ctx = daemon},
 		.metrics = on_metrics,
 		.ready = on_ready,
@@ -352,6 +360,7 @@ static void serve(struct daemon *daemon)
 			return;
 		}
 		(void)registrar_refresh_roles(daemon->registrar); /* it logs what went wrong */
+		registrar_tick(daemon->registrar);
 	}
 }
 

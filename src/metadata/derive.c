@@ -42,13 +42,27 @@ void derive_mac(struct buf *out, struct str name)
 	}
 }
 
+/* In the last byte of a private address. */
+#define FIRST_HOST 4
+#define LAST_HOST  254
+
 struct ipaddr derive_private_address(struct str name)
 {
 	unsigned char bytes[CRYPTO_SHA256_BYTES];
 	digest(name, "private address", bytes);
 	/* Not the first four and the last of a /20, which a subnet keeps for itself. */
-	uint8_t last = (uint8_t)(4 + bytes[1] % 251);
+	uint8_t last = (uint8_t)(FIRST_HOST + bytes[1] % (LAST_HOST - FIRST_HOST + 1));
 	return (struct ipaddr){{[10] = 0xff, 0xff, 172, 26, bytes[0], last}};
+}
+
+void derive_next_private_address(struct ipaddr *addr)
+{
+	if (addr->b[15] < LAST_HOST) {
+		addr->b[15]++;
+		return;
+	}
+	addr->b[15] = FIRST_HOST;
+	addr->b[14]++; /* behind 255 comes 0 */
 }
 
 void derive_key_text(struct buf *out, const char *label, struct str name, size_t n)

@@ -26,6 +26,9 @@ void derive_mac(struct buf *out, struct str name);
 /* An address of 172.26.0.0/16, where Lightsail's private network is. */
 struct ipaddr derive_private_address(struct str name);
 
+/* The one behind it there, and behind the last the first; none that ends in 0 to 3 or 255. */
+void derive_next_private_address(struct ipaddr *addr);
+
 /* n upper-case base-32 characters, as in access key ids. */
 void derive_key_text(struct buf *out, const char *label, struct str name, size_t n);
 

@@ -582,8 +582,10 @@ int registry_put(struct registry *registry, struct instance *instance, struct di
 	}
 	if (rc < 0) {
 		instance_free(instance);
+		return rc;
 	}
-	return rc;
+	registry_find(registry, instance->name)->mark = registry_mark(registry);
+	return 0;
 }
 
 void registry_detach(struct registry *registry, struct str name)
@@ -656,6 +658,11 @@ int registry_check(struct instance *const *instances, size_t n, struct diag *dia
 struct entry *registry_find(const struct registry *registry, struct str name)
 {
 	return index_find(&registry->names, name);
+}
+
+struct entry *registry_find_id(const struct registry *registry, struct str id)
+{
+	return index_find(&registry->ids, id);
 }
 
 size_t registry_count(const struct registry *registry)

@@ -44,6 +44,7 @@ struct entry {
 	_Atomic bool signing;            /* the signer has it */
 	struct entry *next_dead;         /* of those that were removed; the writer's */
 	uint64_t dead_epoch;             /* when it was removed; the writer's */
+	uint64_t mark;                   /* of its last change: registry_passed(); the writer's */
 	bool detached;                   /* by registry_detach(); the writer's */
 	_Atomic(struct stats *) stats[]; /* one a worker, NULL until first needed */
 };
@@ -110,8 +111,9 @@ MUST_CHECK int registry_can_put(
  */
 MUST_CHECK int registry_check(struct instance *const *instances, size_t n, struct diag *diag);
 
-/* By name; NULL: none. */
+/* By name, and by id; NULL: none. */
 struct entry *registry_find(const struct registry *registry, struct str name);
+struct entry *registry_find_id(const struct registry *registry, struct str id);
 
 /* How many there are; any thread may ask. */
 size_t registry_count(const struct registry *registry);

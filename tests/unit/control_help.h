@@ -100,7 +100,7 @@ static inline int control_put(struct control *c, const char *text)
 	json_t *specs = control_specs(text);
 	c->diag.text[0] = '\0';
 	alloc_fail_at(control_fail_at);
-	int rc = registrar_put(c->registrar, specs, &c->diag);
+	int rc = registrar_put(c->registrar, NULL, specs, &c->diag);
 	json_decref(specs);
 	return rc;
 }
@@ -112,7 +112,7 @@ static inline int control_apply(struct control *c, const char *text)
 	size_t changed = 99999;
 	c->diag.text[0] = '\0';
 	alloc_fail_at(control_fail_at);
-	int rc = registrar_apply_files(c->registrar, specs, &changed, &c->diag);
+	int rc = registrar_apply_files(c->registrar, NULL, specs, &changed, &c->diag);
 	json_decref(specs);
 	return rc < 0 ? rc : (int)changed;
 }
@@ -122,7 +122,7 @@ static inline int control_options(struct control *c, const char *name, const cha
 	json_t *object = help_json(changes);
 	c->diag.text[0] = '\0';
 	alloc_fail_at(control_fail_at);
-	int rc = registrar_options(c->registrar, str_of(name), object, &c->diag);
+	int rc = registrar_options(c->registrar, NULL, str_of(name), object, &c->diag);
 	json_decref(object);
 	return rc;
 }

@@ -14,7 +14,7 @@ static int put(struct control *c, struct plan *plan, const char *spec_text)
 
 static int commit(struct control *c, struct plan *plan)
 {
-	return plan_commit(plan, c->registry, c->store, &c->diag);
+	return plan_commit(plan, c->registry, c->store, NULL, &c->diag);
 }
 
 static void nothing_to_do(void **state)

@@ -176,14 +176,14 @@ static void deleted(void **state)
 	struct control *c = *state;
 	assert_int_equal(control_put(c, "{name: web-1, match: {addresses: [10.0.0.1]}}"), 0);
 	uint32_t epoch = control_instance(c, "web-1")->record.token_epoch;
-	assert_int_equal(registrar_delete(c->registrar, STR("web-2"), &c->diag), E_NOTFOUND);
+	assert_int_equal(registrar_delete(c->registrar, NULL, STR("web-2"), &c->diag), E_NOTFOUND);
 	assert_string_equal(c->diag.text, "there is no instance 'web-2'");
-	assert_int_equal(registrar_delete(c->registrar, STR("web-1"), &c->diag), 0);
+	assert_int_equal(registrar_delete(c->registrar, NULL, STR("web-1"), &c->diag), 0);
 	case_text(__LINE__, control_who(c, "10.0.0.1"), "");
 	char *dump = control_dump(c);
 	assert_string_equal(dump, "--\n");
 	free(dump);
-	assert_int_equal(registrar_delete(c->registrar, STR("web-1"), &c->diag), E_NOTFOUND);
+	assert_int_equal(registrar_delete(c->registrar, NULL, STR("web-1"), &c->diag), E_NOTFOUND);
 	/* The tokens of the one before are not those of a new one of its name. */
 	assert_int_equal(control_put(c, "{name: web-1, match: {addresses: [10.0.0.1]}}"), 0);
 	assert_int_not_equal(control_instance(c, "web-1")->record.token_epoch, epoch);
@@ -196,12 +196,12 @@ static void revoked(void **state)
 	uint32_t epoch = control_instance(c, "web-1")->record.token_epoch;
 	uint32_t other = control_instance(c, "web-2")->record.token_epoch;
 	control_clock_s += 100;
-	assert_int_equal(registrar_revoke(c->registrar, STR("web-1"), &c->diag), 0);
+	assert_int_equal(registrar_revoke(c->registrar, NULL, STR("web-1"), &c->diag), 0);
 	assert_int_equal(control_instance(c, "web-1")->record.token_epoch, (uint32_t)(epoch + 1));
 	assert_int_equal(control_instance(c, "web-2")->record.token_epoch, other);
 	/* Its data have not changed. */
 	assert_int_equal(control_instance(c, "web-1")->record.changed_s, CONTROL_NOW_S);
-	assert_int_equal(registrar_revoke(c->registrar, STR("web-3"), &c->diag), E_NOTFOUND);
+	assert_int_equal(registrar_revoke(c->registrar, NULL, STR("web-3"), &c->diag), E_NOTFOUND);
 	assert_string_equal(c->diag.text, "there is no instance 'web-3'");
 	/* It is in the store, so that a restart does not bring them back. */
 	control_restart(c);
@@ -278,13 +278,13 @@ static int put_new(struct control *c)
 static int delete_one(struct control *c)
 {
 	alloc_fail_at(control_fail_at);
-	return registrar_delete(c->registrar, STR("n1"), &c->diag);
+	return registrar_delete(c->registrar, NULL, STR("n1"), &c->diag);
 }
 
 static int revoke_one(struct control *c)
 {
 	alloc_fail_at(control_fail_at);
-	return registrar_revoke(c->registrar, STR("n1"), &c->diag);
+	return registrar_revoke(c->registrar, NULL, STR("n1"), &c->diag);
 }
 
 static int change_options(struct control *c)
@@ -523,7 +523,7 @@ static void from_several_threads(void **state)
 static int tags_of(struct control *c, const char *set, const char *drop)
 {
 	json_t *tags = help_json(set), *keys = help_json(drop);
-	int rc = registrar_tags(c->registrar, STR("web-1"), tags, keys, &c->diag);
+	int rc = registrar_tags(c->registrar, NULL, STR("web-1"), tags, keys, &c->diag);
 	json_decref(tags);
 	json_decref(keys);
 	return rc;
@@ -534,17 +534,17 @@ static void started_and_stopped(void **state)
 	struct control *c = *state;
 	assert_int_equal(control_put(c, "name: web-1\n"), 0);
 	control_clock_s += 10;
-	assert_int_equal(registrar_state(c->registrar, STR("web-1"), false, &c->diag), 0);
+	assert_int_equal(registrar_state(c->registrar, NULL, STR("web-1"), false, &c->diag), 0);
 	assert_false(control_instance(c, "web-1")->running);
 	assert_int_equal(control_instance(c, "web-1")->record.launched_s, CONTROL_NOW_S);
 	control_clock_s += 10;
-	assert_int_equal(registrar_state(c->registrar, STR("web-1"), true, &c->diag), 0);
+	assert_int_equal(registrar_state(c->registrar, NULL, STR("web-1"), true, &c->diag), 0);
 	assert_true(control_instance(c, "web-1")->running);
 	assert_int_equal(control_instance(c, "web-1")->record.launched_s, CONTROL_NOW_S + 20);
 	control_clock_s += 10; /* one that runs is not launched again */
-	assert_int_equal(registrar_state(c->registrar, STR("web-1"), true, &c->diag), 0);
+	assert_int_equal(registrar_state(c->registrar, NULL, STR("web-1"), true, &c->diag), 0);
 	assert_int_equal(control_instance(c, "web-1")->record.launched_s, CONTROL_NOW_S + 20);
-	assert_int_equal(registrar_state(c->registrar, STR("web-2"), true, &c->diag), E_NOTFOUND);
+	assert_int_equal(registrar_state(c->registrar, NULL, STR("web-2"), true, &c->diag), E_NOTFOUND);
 }
 
 static void tags_set_and_dropped(void **state)

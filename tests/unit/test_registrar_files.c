@@ -100,20 +100,20 @@ static void a_file_s_instance_that_is_deleted(void **state)
 	const char *file = "{name: n1, match: {addresses: [10.0.0.1]}}";
 	assert_int_equal(control_apply(c, file), 1);
 	uint32_t epoch = control_instance(c, "n1")->record.token_epoch;
-	assert_int_equal(registrar_delete(c->registrar, STR("n1"), &c->diag), 0);
+	assert_int_equal(registrar_delete(c->registrar, NULL, STR("n1"), &c->diag), 0);
 	for (int i = 0; i < 2; i++) {
 		assert_null(control_instance(c, "n1"));
 		case_text(__LINE__, control_who(c, "10.0.0.1"), "");
 		assert_int_equal(control_apply(c, file), 0);
 		assert_null(control_instance(c, "n1"));
-		assert_int_equal(registrar_delete(c->registrar, STR("n1"), &c->diag), E_NOTFOUND);
-		assert_int_equal(registrar_revoke(c->registrar, STR("n1"), &c->diag), E_NOTFOUND);
+		assert_int_equal(registrar_delete(c->registrar, NULL, STR("n1"), &c->diag), E_NOTFOUND);
+		assert_int_equal(registrar_revoke(c->registrar, NULL, STR("n1"), &c->diag), E_NOTFOUND);
 		assert_int_equal(control_options(c, "n1", "{}"), E_NOTFOUND);
 		control_restart(c);
 	}
 	/* Its address is free. */
 	assert_int_equal(control_put(c, "{name: n2, match: {addresses: [10.0.0.1]}}"), 0);
-	assert_int_equal(registrar_delete(c->registrar, STR("n2"), &c->diag), 0);
+	assert_int_equal(registrar_delete(c->registrar, NULL, STR("n2"), &c->diag), 0);
 	control_clock_s += 100;
 	assert_int_equal(control_apply(c, "{name: n1, match: {addresses: [10.0.0.2]}}"), 1);
 	case_text(__LINE__, control_who(c, "10.0.0.2"), "n1");
@@ -127,13 +127,13 @@ static void a_deleted_one_comes_back_by_request_or_goes_from_the_file(void **sta
 	struct control *c = *state;
 	const char *file = "{name: n1, match: {addresses: [10.0.0.1]}}";
 	assert_int_equal(control_apply(c, file), 1);
-	assert_int_equal(registrar_delete(c->registrar, STR("n1"), &c->diag), 0);
+	assert_int_equal(registrar_delete(c->registrar, NULL, STR("n1"), &c->diag), 0);
 	assert_int_equal(control_put(c, "{name: n1, match: {addresses: [10.0.0.3]}}"), 0);
 	case_text(__LINE__, control_who(c, "10.0.0.3"), "n1");
 	assert_int_equal(control_apply(c, file), 0);
 	case_text(__LINE__, control_who(c, "10.0.0.3"), "n1");
 	/* Out of the file and in again: nothing is remembered. */
-	assert_int_equal(registrar_delete(c->registrar, STR("n1"), &c->diag), 0);
+	assert_int_equal(registrar_delete(c->registrar, NULL, STR("n1"), &c->diag), 0);
 	(void)control_apply(c, "");
 	char *dump = control_dump(c);
 	assert_string_equal(dump, "--\n");
@@ -245,7 +245,7 @@ static void damaged_rows_stay(void **state)
 	assert_non_null(strstr(c->diag.text, "'n1'"));
 	assert_int_equal(control_apply(c, "[{name: n2, tags: {a: b}}]"), E_DAMAGED);
 	assert_non_null(strstr(c->diag.text, "'n2'"));
-	assert_int_equal(registrar_revoke(c->registrar, STR("n1"), &c->diag), E_DAMAGED);
+	assert_int_equal(registrar_revoke(c->registrar, NULL, STR("n1"), &c->diag), E_DAMAGED);
 	assert_int_equal(control_put(c, "{name: n1}"), E_DAMAGED);
 	char *after = control_dump(c);
 	assert_string_equal(after, before);
@@ -331,7 +331,7 @@ static void role_file_that_vanishes(void **state)
 	/* Nor does a change of the instance lose it. */
 	assert_int_equal(control_options(c, "web-1", "{'httpTokens': 'required'}"), 0);
 	case_text(__LINE__, key_of(c, "web-1"), "ASIA1");
-	assert_int_equal(registrar_revoke(c->registrar, STR("web-1"), &c->diag), 0);
+	assert_int_equal(registrar_revoke(c->registrar, NULL, STR("web-1"), &c->diag), 0);
 	case_text(__LINE__, key_of(c, "web-1"), "ASIA1");
 	assert_int_equal(registrar_refresh_roles(c->registrar), 0);
 	(void)control_file(c, "role.json", "{\"half\": ");

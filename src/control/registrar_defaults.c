@@ -1,0 +1,165 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "control/plan.h"
+#include "control/registrar_state.h"
+
+#define KEPT     "metadata-defaults" /* the value's name in the store */
+#define ENFORCED "httpTokensEnforced"
+
+/* A preference that is no option of an instance. */
+static bool is_enforced(const json_t *defaults)
+{
+	const char *value = json_string_value(json_object_get(defaults, ENFORCED));
+	return value && strcmp(value, "enabled") == 0;
+}
+
+const json_t *registrar_preferred(const struct registrar *registrar)
+{
+	return registrar->preferred;
+}
+
+/* Takes defaults, an object. */
+static int use(struct registrar *registrar, json_t *defaults)
+{
+	json_t *preferred = json_copy(defaults);
+	if (!preferred) {
+		json_decref(defaults);
+		return -ENOMEM;
+	}
+	(void)json_object_del(preferred, ENFORCED); /* it need not be there */
+	json_decref(registrar->defaults);
+	json_decref(registrar->preferred);
+	registrar->defaults = defaults;
+	registrar->preferred = preferred;
+	return 0;
+}
+
+int registrar_load_defaults(struct registrar *registrar, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	struct secret kept;
+	int rc = store->ops->secret_get(store, STR(KEPT), &kept, diag);
+	if (rc == E_NOTFOUND) {
+		return 0;
+	}
+	TRY(rc);
+	json_t *defaults = json_loadb((const char *)kept.p, kept.n, 0, NULL);
+	secret_done(&kept);
+	if (!json_is_object(defaults)) {
+		json_decref(defaults);
+		return diag_set(diag, E_DAMAGED, "what the store has of '" KEPT "' is damaged");
+	}
+	return use(registrar, defaults);
+}
+
+/* What instances can't have, the account can't prefer. */
+static int check(const json_t *defaults, struct diag *diag)
+{
+	struct metadata_options probe = options_default;
+	const json_t *enforced = json_object_get(defaults, ENFORCED);
+	const char *value = json_string_value(enforced);
+	json_t *options = json_copy((json_t *)(uintptr_t)defaults);
+	if (!options) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	(void)json_object_del(options, ENFORCED);
+	int rc = options_apply(&probe, options, diag);
+	json_decref(options);
+	if (rc == 0 && enforced &&
+		(!value || (strcmp(value, "enabled") != 0 && strcmp(value, "disabled") != 0))) {
+		return diag_set(diag, E_RANGE, ENFORCED " must be 'enabled' or 'disabled'");
+	}
+	return rc;
+}
+
+static int store_defaults(struct registrar *registrar, const struct deed *deed,
+	const json_t *defaults, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	char *text = json_dumps(defaults, JSON_COMPACT);
+	int rc = text ? store->ops->begin(store, diag) : diag_set(diag, -ENOMEM, "out of memory");
+	if (rc == 0) {
+		rc = store->ops->secret_put(store, STR(KEPT), str_of(text), diag);
+		if (rc == 0 && deed) {
+			rc = trail_write(store, deed, STR("account"), STR("ok"), NULL, diag);
+		}
+		if (rc == 0) {
+			rc = store->ops->commit(store, diag);
+		} else {
+			store->ops->rollback(store);
+		}
+	}
+	free(text);
+	return rc;
+}
+
+static json_t *merged(const json_t *old, const json_t *changes)
+{
+	json_t *defaults = old ? json_copy((json_t *)(uintptr_t)old) : json_object();
+	const char *name;
+	json_t *value;
+	json_object_foreach ((json_t *)(uintptr_t)changes, name, value) {
+		if (json_is_null(value)) {
+			(void)json_object_del(defaults, name); /* it need not be there */
+		} else if (json_object_set(defaults, name, value) < 0) {
+			json_decref(defaults);
+			return NULL;
+		}
+	}
+	return defaults;
+}
+
+int registrar_defaults(struct registrar *registrar, const struct deed *deed, const json_t *changes,
+	struct diag *diag)
+{
+	pthread_mutex_lock(&registrar->lock);
+	json_t *defaults = merged(registrar->defaults, changes);
+	int rc = defaults ? check(defaults, diag) : diag_set(diag, -ENOMEM, "out of memory");
+	if (rc == 0) {
+		rc = store_defaults(registrar, deed, defaults, diag);
+	}
+	if (rc == 0) {
+		rc = use(registrar, defaults);
+	} else {
+		json_decref(defaults);
+	}
+	pthread_mutex_unlock(&registrar->lock);
+	return rc;
+}
+
+int registrar_show_defaults(struct registrar *registrar, json_t **ret_defaults, struct diag *diag)
+{
+	pthread_mutex_lock(&registrar->lock);
+	json_t *defaults = registrar->defaults ? json_copy(registrar->defaults) : json_object();
+	pthread_mutex_unlock(&registrar->lock);
+	if (!defaults) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	*ret_defaults = defaults;
+	return 0;
+}
+
+static bool has_optional_tokens(const struct instance *instance)
+{
+	return instance && !instance->options.tokens_required;
+}
+
+/* One that has them already keeps them until they are required. */
+int registrar_check_enforced(
+	const struct registrar *registrar, const struct plan *plan, struct diag *diag)
+{
+	for (size_t i = 0; i < plan->n && is_enforced(registrar->defaults); i++) {
+		const struct instance *instance = plan->v[i].instance;
+		const struct entry *entry =
+			instance ? registry_find(registrar->registry, instance->name) : NULL;
+		bool had = entry && has_optional_tokens(entry_instance(entry));
+		if (has_optional_tokens(instance) && !had) {
+			return diag_set(diag, E_DENIED,
+				"httpTokens of instance '%.*s' must be required: the account "
+				"enforces it",
+				STR_FMT(instance->name));
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,60 @@
+/*
+ * registrar_state - what the registrar's files share.
+ *
+ * Layer:   control (only for src/control/registrar*.c)
+ * Threads: everything here is under the registrar's lock
+ * Memory:  registrar_new/free
+ * Secrets: none
+ * Limits:  none
+ * Spec:    control/registrar.h
+ */
+#ifndef TELLTALE_CONTROL_REGISTRAR_STATE_H
+#define TELLTALE_CONTROL_REGISTRAR_STATE_H
+
+#include <pthread.h>
+
+#include "base/log.h"
+#include "control/registrar.h"
+
+/* An operation whose change is not yet seen by every worker. */
+struct waiting {
+	json_t *operation;
+	uint64_t mark; /* registry_passed() */
+};
+
+struct registrar {
+	struct registry *registry;
+	struct store *store;
+	const struct site *site;
+	int64_t (*now_s)(void);
+	pthread_mutex_t lock; /* protects store and registry against a second writer */
+	bool may_have_roles;  /* an instance may have credentials from a file */
+	json_t *defaults;     /* what the account prefers; NULL: nothing */
+	json_t *preferred;    /* those of them that are options of instances */
+	struct waiting *waiting;
+	size_t n_waiting;
+	size_t cap_waiting;
+	int64_t trimmed_hour; /* when old records were last forgotten */
+};
+
+/* Have the deed's operations end when every worker has the change that was just published. */
+void registrar_await(struct registrar *registrar, const struct deed *deed);
+
+/* End those that can. */
+void registrar_settle(struct registrar *registrar);
+
+/* End those that a daemon before this one has left open. */
+MUST_CHECK int registrar_settle_left(struct registrar *registrar, struct diag *diag);
+
+/* Read what the account prefers from the store. */
+MUST_CHECK int registrar_load_defaults(struct registrar *registrar, struct diag *diag);
+
+/* The options that the account prefers; NULL: none. A borrowed object. */
+const json_t *registrar_preferred(const struct registrar *registrar);
+
+/* E_DENIED when one of the plan's instances comes to have optional tokens and may not. */
+struct plan;
+MUST_CHECK int registrar_check_enforced(
+	const struct registrar *registrar, const struct plan *plan, struct diag *diag);
+
+#endif

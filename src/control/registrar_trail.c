@@ -1,0 +1,310 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "control/registrar_state.h"
+
+#define MS_PER_S 1000
+
+static void on_json(json_t **value)
+{
+	json_decref(*value);
+}
+
+/* --- operations that wait for the workers ------------------------------------------------------ */
+
+/* Without memory for the list its operation ends at the next start. */
+static void await(struct registrar *registrar, json_t *operation, uint64_t mark)
+{
+	if (registrar->n_waiting == registrar->cap_waiting) {
+		size_t cap = registrar->cap_waiting ? registrar->cap_waiting * 2 : 16;
+		struct waiting *more = realloc(registrar->waiting, cap * sizeof *more);
+		if (!more) {
+			return;
+		}
+		registrar->waiting = more;
+		registrar->cap_waiting = cap;
+	}
+	/* The reply that shows how it began has it too, so it is a copy that ends. */
+	json_t *copy = json_copy(operation);
+	if (copy) {
+		registrar->waiting[registrar->n_waiting++] = (struct waiting){copy, mark};
+	}
+}
+
+void registrar_await(struct registrar *registrar, const struct deed *deed)
+{
+	uint64_t mark = registry_mark(registrar->registry);
+	json_t *operation;
+	size_t i;
+	if (deed) {
+		json_array_foreach (deed->operations, i, operation) {
+			await(registrar, operation, mark);
+		}
+	}
+}
+
+static int end(struct registrar *registrar, json_t *operation)
+{
+	int64_t now_ms = registrar->now_s() * MS_PER_S;
+	/* A second is as exact as this clock is: no operation ends before it has begun. */
+	double began_s = json_number_value(json_object_get(operation, "createdAt"));
+	if (began_s * MS_PER_S > (double)now_ms) {
+		now_ms = (int64_t)(began_s * MS_PER_S);
+	}
+	TRY(trail_end(operation, TRAIL_SUCCEEDED, NULL, now_ms));
+	return trail_put(registrar->store, operation, NULL);
+}
+
+/* Those first in the list: they began first, so none behind one that must wait can be ready. */
+static size_t count_ready(const struct registrar *registrar)
+{
+	size_t n = 0;
+	while (n < registrar->n_waiting &&
+		registry_passed(registrar->registry, registrar->waiting[n].mark)) {
+		n++;
+	}
+	return n;
+}
+
+/* When the store fails they stay as they are, and are tried again. */
+void registrar_settle(struct registrar *registrar)
+{
+	struct store *store = registrar->store;
+	size_t n = count_ready(registrar);
+	int rc = n ? store->ops->begin(store, NULL) : -EAGAIN;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = end(registrar, registrar->waiting[i].operation);
+	}
+	if (rc == 0) {
+		rc = store->ops->commit(store, NULL);
+	} else if (n) {
+		store->ops->rollback(store);
+	}
+	if (rc < 0) {
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		json_decref(registrar->waiting[i].operation);
+	}
+	registrar->n_waiting -= n;
+	memmove(registrar->waiting, registrar->waiting + n,
+		registrar->n_waiting * sizeof *registrar->waiting);
+}
+
+/* --- what the store has ------------------------------------------------------------------------ */
+
+struct reading {
+	json_t *list;
+	size_t most;
+	uint64_t last; /* the number of the last one in the list */
+	bool more;
+};
+
+static json_t *parse(struct str text)
+{
+	return json_loadb(text.p ? text.p : "", text.n, 0, NULL);
+}
+
+/* Takes the item. Returns what a callback of the store returns: E_AGAIN ends it. */
+static int keep(struct reading *reading, uint64_t number, json_t *item)
+{
+	if (json_array_size(reading->list) == reading->most) {
+		json_decref(item);
+		reading->more = true;
+		return E_AGAIN;
+	}
+	reading->last = number;
+	return json_array_append_new(reading->list, item) < 0 ? -ENOMEM : 0;
+}
+
+static int on_operation(void *ctx, const struct store_operation *row)
+{
+	json_t *operation = parse(row->body);
+	return operation ? keep(ctx, row->number, operation) : E_DAMAGED;
+}
+
+static json_t *text(struct str s)
+{
+	return json_stringn(s.p ? s.p : "", s.n);
+}
+
+static int on_audit(void *ctx, const struct store_audit *row)
+{
+	json_t *record = json_pack("{s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "number",
+		(json_int_t)row->number, "at", (double)row->at_ms / MS_PER_S, "who", text(row->who),
+		"from", text(row->from), "action", text(row->action), "resource",
+		text(row->resource), "result", text(row->result), "requestId",
+		text(row->request_id));
+	return record ? keep(ctx, row->number, record) : -ENOMEM;
+}
+
+static int finish(
+	struct reading *reading, int rc, json_t **ret_list, uint64_t *ret_before, struct diag *diag)
+{
+	if (rc < 0 && rc != E_AGAIN) {
+		json_decref(reading->list);
+		if (rc == -ENOMEM) {
+			diag_write(diag, "out of memory");
+		}
+		return rc;
+	}
+	*ret_list = reading->list;
+	*ret_before = reading->more ? reading->last : 0;
+	return 0;
+}
+
+int registrar_operations(struct registrar *registrar, const struct registrar_trail *query,
+	json_t **ret_list, uint64_t *ret_before, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	struct reading reading = {.list = json_array(), .most = query->most};
+	pthread_mutex_lock(&registrar->lock);
+	registrar_settle(registrar);
+	int rc = reading.list ? store->ops->operation_each(store, query->resource, query->before,
+					on_operation, &reading, diag)
+			      : -ENOMEM;
+	pthread_mutex_unlock(&registrar->lock);
+	return finish(&reading, rc, ret_list, ret_before, diag);
+}
+
+int registrar_audits(struct registrar *registrar, const struct registrar_trail *query,
+	json_t **ret_list, uint64_t *ret_before, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	struct reading reading = {.list = json_array(), .most = query->most};
+	pthread_mutex_lock(&registrar->lock);
+	int rc = reading.list ? store->ops->audit_each(store, query->resource, query->before,
+					on_audit, &reading, diag)
+			      : -ENOMEM;
+	pthread_mutex_unlock(&registrar->lock);
+	return finish(&reading, rc, ret_list, ret_before, diag);
+}
+
+int registrar_operation(
+	struct registrar *registrar, struct str id, json_t **ret_operation, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	CLEANUP(on_json) json_t *list = json_array();
+	struct reading reading = {.list = list, .most = 1};
+	pthread_mutex_lock(&registrar->lock);
+	registrar_settle(registrar);
+	int rc =
+		list ? store->ops->operation_get(store, id, on_operation, &reading, diag) : -ENOMEM;
+	pthread_mutex_unlock(&registrar->lock);
+	if (rc == E_NOTFOUND) {
+		return diag_set(diag, rc, "there is no operation '%.*s'", STR_FMT(id));
+	}
+	TRY(rc);
+	*ret_operation = json_incref(json_array_get(list, 0));
+	return 0;
+}
+
+/* They were on their way when a daemon ended. All that the store holds is in force now. */
+int registrar_settle_left(struct registrar *registrar, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	CLEANUP(on_json) json_t *list = json_array();
+	struct reading reading = {.list = list, .most = SIZE_MAX};
+	json_t *operation;
+	size_t i;
+	if (!list) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	TRY(store->ops->operation_open(store, on_operation, &reading, diag));
+	if (json_array_size(list) == 0) {
+		return 0;
+	}
+	int rc = store->ops->begin(store, diag);
+	json_array_foreach (list, i, operation) {
+		rc = rc == 0 ? end(registrar, operation) : rc;
+	}
+	if (rc < 0) {
+		store->ops->rollback(store);
+		return rc;
+	}
+	return store->ops->commit(store, diag);
+}
+
+/* --- records without a change ------------------------------------------------------------------ */
+
+/* One transaction for a deed that changes nothing here. */
+static int record(struct registrar *registrar, const struct deed *deed, struct str resource,
+	struct str result, const json_t *operation, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	TRY(store->ops->begin(store, diag));
+	int rc = trail_write(store, deed, resource, result, operation, diag);
+	if (rc < 0) {
+		store->ops->rollback(store);
+		return rc;
+	}
+	return store->ops->commit(store, diag);
+}
+
+void registrar_tell(struct registrar *registrar, const struct deed *deed, struct str resource,
+	struct str result)
+{
+	pthread_mutex_lock(&registrar->lock);
+	/* The log has it too, so what can't be written is not lost. */
+	(void)!record(registrar, deed, resource, result, NULL, NULL);
+	pthread_mutex_unlock(&registrar->lock);
+}
+
+static int reboot(
+	struct registrar *registrar, const struct deed *deed, struct str name, struct diag *diag)
+{
+	const struct entry *entry = registry_find(registrar->registry, name);
+	const struct instance *instance = entry ? entry_instance(entry) : NULL;
+	if (!instance) {
+		return diag_set(diag, E_NOTFOUND, "there is no instance '%.*s'", STR_FMT(name));
+	}
+	if (!instance->running) {
+		return diag_set(diag, E_EXISTS, "instance '%.*s' is not running", STR_FMT(name));
+	}
+	if (!deed) {
+		return 0;
+	}
+	CLEANUP(on_json)
+	json_t *operation = deed->operations ? trail_operation(deed, instance) : NULL;
+	if (deed->operations && json_array_append(deed->operations, operation) < 0) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	TRY(record(registrar, deed, name, STR("ok"), operation, diag));
+	registrar_await(registrar, deed);
+	return 0;
+}
+
+int registrar_reboot(
+	struct registrar *registrar, const struct deed *deed, struct str name, struct diag *diag)
+{
+	pthread_mutex_lock(&registrar->lock);
+	int rc = reboot(registrar, deed, name, diag);
+	pthread_mutex_unlock(&registrar->lock);
+	return rc;
+}
+
+/* --- once a second ----------------------------------------------------------------------------- */
+
+static int trim(struct registrar *registrar)
+{
+	struct store *store = registrar->store;
+	TRY(store->ops->begin(store, NULL));
+	int rc = store->ops->trim(store, TRAIL_OPERATIONS_KEPT, TRAIL_AUDITS_KEPT, NULL);
+	if (rc < 0) {
+		store->ops->rollback(store);
+		return rc;
+	}
+	return store->ops->commit(store, NULL);
+}
+
+void registrar_tick(struct registrar *registrar)
+{
+	pthread_mutex_lock(&registrar->lock);
+	registrar_settle(registrar);
+	int64_t hour = registrar->now_s() / 3600;
+	if (hour != registrar->trimmed_hour && trim(registrar) == 0) {
+		registrar->trimmed_hour = hour;
+	}
+	(void)registry_reclaim(registrar->registry); /* what still waits is freed later */
+	pthread_mutex_unlock(&registrar->lock);
+}
