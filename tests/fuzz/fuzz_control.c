@@ -1,5 +1,5 @@
 /*
- * Must reach: operations_call with every operation, spec_from_text, registrar_put,
+ * Must reach: api_by_socket with every operation, spec_from_text, registrar_put,
  * registrar_options, registrar_delete, registrar_revoke, registrar_list, plan_commit, view_instance.
  *
  * Each line is one call: the operation's name, a space, the body. They work on two instances in an
@@ -7,12 +7,17 @@
  * At the end every instance that was accepted has a tree.
  */
 #include "base/log.h"
-#include "control/operations.h"
+#include "control/api.h"
 #include "tests/fuzz/world.h"
 
 #define CALLS_MOST 20
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int64_t now_ms(void)
+{
+	return now_s() * 1000;
+}
 
 static json_t *settings(void *ctx)
 {
@@ -22,15 +27,23 @@ static json_t *settings(void *ctx)
 
 static void call_line(const struct world *world, struct str line)
 {
-	CLEANUP(buf_done) struct buf target = BUF_EMPTY, out = BUF_EMPTY;
-	const struct operations operations = {
-		.registrar = world->registrar, .certificate = STR("PEM"), .settings = settings};
+	CLEANUP(buf_done) struct buf target = BUF_EMPTY;
+	const struct api api = {.registrar = world->registrar,
+		.site = &world_site,
+		.now_ms = now_ms,
+		.certificate = STR("PEM"),
+		.settings = settings};
+	struct api_reply reply;
 	size_t space = str_find(line, ' ');
-	struct str body = str_from(line, space < line.n ? space + 1 : line.n);
+	struct http1_req req = {.method = HTTP1_POST, .n_fields = 1};
+	req.body = str_from(line, space < line.n ? space + 1 : line.n);
 	buf_add(&target, STR("Telltale_20261124."));
 	buf_add(&target, (struct str){line.p, space});
-	unsigned status = operations_call(&operations, buf_str(&target), body, &out);
-	must_be_reply(status, buf_str(&out), true);
+	req.fields[0] = (struct http1_field){STR("X-Amz-Target"), buf_str(&target)};
+	api_by_socket(&api, &req, STR("uid 0"), &reply);
+	must(!reply.failed);
+	must_be_reply(reply.status, buf_str(&reply.body), true);
+	api_reply_done(&reply);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,5 +1,5 @@
 /*
- * Must reach: lightsail_call with every operation, request_only, request_text, request_text_if,
+ * Must reach: api_by_address with every operation of Lightsail, request_only, request_text, request_text_if,
  * request_options: the JSON bodies of AWS's clients.
  *
  * Each line is one call: the operation's name, a space, the body. All are allowed. They work on two
@@ -7,12 +7,17 @@
  * the same. At the end every instance has a tree.
  */
 #include "base/log.h"
-#include "control/lightsail.h"
+#include "control/api.h"
 #include "tests/fuzz/world.h"
 
 #define CALLS_MOST 20
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int64_t now_ms(void)
+{
+	return now_s() * 1000;
+}
 
 static int on_authorize(void *ctx, const struct http1_req *req, struct str service,
 	struct str action, struct access_who *ret_who)
@@ -26,21 +31,22 @@ static int on_authorize(void *ctx, const struct http1_req *req, struct str servi
 
 static void call_line(const struct world *world, struct str line)
 {
-	CLEANUP(buf_done) struct buf target = BUF_EMPTY, out = BUF_EMPTY;
-	char id[LIGHTSAIL_REQUEST_BYTES];
-	const struct lightsail lightsail = {.registrar = world->registrar,
+	CLEANUP(buf_done) struct buf target = BUF_EMPTY;
+	const struct api api = {.registrar = world->registrar,
 		.site = &world_site,
-		.now_s = now_s,
+		.now_ms = now_ms,
 		.authorize = on_authorize};
+	struct api_reply reply;
 	size_t space = str_find(line, ' ');
 	struct http1_req req = {.method = HTTP1_POST, .n_fields = 1};
 	req.body = str_from(line, space < line.n ? space + 1 : line.n);
-	buf_add(&target, STR(LIGHTSAIL_TARGET));
+	buf_add(&target, STR("Lightsail_20161128."));
 	buf_add(&target, (struct str){line.p, space});
 	req.fields[0] = (struct http1_field){STR("X-Amz-Target"), buf_str(&target)};
-	unsigned status = lightsail_call(&lightsail, &req, STR("127.0.0.1"), id, &out);
-	must(strlen(id) == sizeof id - 1);
-	must_be_reply(status, buf_str(&out), false);
+	api_by_address(&api, &req, STR("127.0.0.1"), &reply);
+	must(!reply.failed);
+	must_be_reply(reply.status, buf_str(&reply.body), false);
+	api_reply_done(&reply);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -51,7 +51,7 @@ static inline struct world make_world(void)
 	must(spec_from_text(STR("[{name: aa, match: {addresses: [10.0.0.1]}, tags: {a: b}},"
 				" {name: bb, metadataOptions: {httpTokens: required}}]"),
 		     NULL, &specs, NULL) == 0);
-	must(registrar_put(world.registrar, specs, NULL) == 0);
+	must(registrar_put(world.registrar, NULL, specs, NULL) == 0);
 	json_decref(specs);
 	return world;
 }

@@ -378,6 +378,8 @@ static void memory_runs_out(void **state)
 	assert_int_equal(control_setup(state), 0);
 }
 
+static const struct registrar_query all = {.most = REGISTRAR_PAGE};
+
 /* --- reading ----------------------------------------------------------------------------------- */
 
 static void shown_and_listed(void **state)
@@ -385,12 +387,12 @@ static void shown_and_listed(void **state)
 	struct control *c = *state;
 	json_t *view = NULL, *views = NULL;
 	bool more = true;
-	assert_int_equal(registrar_list(c->registrar, STR_EMPTY, &views, &more, &c->diag), 0);
+	assert_int_equal(registrar_list(c->registrar, &all, &views, &more, &c->diag), 0);
 	assert_int_equal(json_array_size(views), 0);
 	assert_false(more);
 	json_decref(views);
 	assert_int_equal(control_put(c, "[{name: bb}, {name: aa}, {name: b-1}, {name: BB}]"), 0);
-	assert_int_equal(registrar_list(c->registrar, STR_EMPTY, &views, &more, &c->diag), 0);
+	assert_int_equal(registrar_list(c->registrar, &all, &views, &more, &c->diag), 0);
 	static const char *const order[] = {"BB", "aa", "b-1", "bb"};
 	assert_int_equal(json_array_size(views), 4);
 	for (size_t i = 0; i < 4; i++) {
@@ -422,10 +424,11 @@ static void listed_page_by_page(void **state)
 	char after[16] = "";
 	bool more = true;
 	int n = 0;
+	struct registrar_query query = all;
 	while (more) {
 		json_t *views = NULL;
-		assert_int_equal(
-			registrar_list(c->registrar, str_of(after), &views, &more, &c->diag), 0);
+		query.after = str_of(after);
+		assert_int_equal(registrar_list(c->registrar, &query, &views, &more, &c->diag), 0);
 		assert_int_equal(json_array_size(views), more ? REGISTRAR_PAGE : 5);
 		for (size_t i = 0; i < json_array_size(views); i++) {
 			(void)snprintf(after, sizeof after, "n%05d", n++);
@@ -436,7 +439,8 @@ static void listed_page_by_page(void **state)
 	}
 	assert_int_equal(n, MANY);
 	json_t *views = NULL;
-	assert_int_equal(registrar_list(c->registrar, STR("n99999"), &views, &more, &c->diag), 0);
+	query.after = STR("n99999");
+	assert_int_equal(registrar_list(c->registrar, &query, &views, &more, &c->diag), 0);
 	assert_int_equal(json_array_size(views), 0);
 	json_decref(views);
 }
@@ -476,19 +480,19 @@ static void *call_all(void *ctx)
 		bool more;
 		json_t *specs = json_pack("[{s:s, s:{s:i}}]", "name", name, "metadataOptions",
 			"httpPutResponseHopLimit", 1 + i);
-		int rc = registrar_put(registrar, specs, &diag);
+		int rc = registrar_put(registrar, NULL, specs, &diag);
 		atomic_fetch_add(caller->faults, rc != 0);
 		json_decref(specs);
-		rc = registrar_list(registrar, STR_EMPTY, &views, &more, &diag);
+		rc = registrar_list(registrar, &all, &views, &more, &diag);
 		atomic_fetch_add(caller->faults, rc != 0);
 		json_decref(views);
 		rc = registrar_show(registrar, str_of(name), &view, &diag);
 		atomic_fetch_add(caller->faults, rc != 0 && rc != E_NOTFOUND);
 		json_decref(view);
-		rc = registrar_revoke(registrar, str_of(name), &diag);
+		rc = registrar_revoke(registrar, NULL, str_of(name), &diag);
 		atomic_fetch_add(caller->faults, rc != 0 && rc != E_NOTFOUND);
 		if (i % 8 == 7) {
-			rc = registrar_delete(registrar, str_of(name), &diag);
+			rc = registrar_delete(registrar, NULL, str_of(name), &diag);
 			atomic_fetch_add(caller->faults, rc != 0 && rc != E_NOTFOUND);
 		}
 		(void)registrar_refresh_roles(registrar);
@@ -544,7 +548,8 @@ static void started_and_stopped(void **state)
 	control_clock_s += 10; /* one that runs is not launched again */
 	assert_int_equal(registrar_state(c->registrar, NULL, STR("web-1"), true, &c->diag), 0);
 	assert_int_equal(control_instance(c, "web-1")->record.launched_s, CONTROL_NOW_S + 20);
-	assert_int_equal(registrar_state(c->registrar, NULL, STR("web-2"), true, &c->diag), E_NOTFOUND);
+	assert_int_equal(
+		registrar_state(c->registrar, NULL, STR("web-2"), true, &c->diag), E_NOTFOUND);
 }
 
 static void tags_set_and_dropped(void **state)

@@ -1,7 +1,7 @@
 /* The operations of the control socket: every row, good and bad, and what is said of failures. */
 #include "tests/unit/control_help.h"
 
-#include "control/operations.h"
+#include "control/api.h"
 
 #define PREFIX "Telltale_20261124."
 
@@ -13,10 +13,17 @@ static json_t *settings(void *ctx)
 		   : NULL;
 }
 
-static struct operations operations_of(struct control *c)
+static int64_t now_ms(void)
+{
+	return control_clock_s * 1000;
+}
+
+static struct api api_of(struct control *c)
 {
 	static char url[] = "sqlite:///x";
-	return (struct operations){.registrar = c->registrar,
+	return (struct api){.registrar = c->registrar,
+		.site = &help_site,
+		.now_ms = now_ms,
 		.certificate = STR("-----BEGIN CERTIFICATE-----\n"),
 		.settings = settings,
 		.ctx = url};
@@ -25,23 +32,25 @@ static struct operations operations_of(struct control *c)
 /* ' stands for ". Returns the reply, an object. */
 static json_t *call(struct control *c, const char *target, const char *body, unsigned *ret_status)
 {
-	CLEANUP(buf_done) struct buf out = BUF_EMPTY;
-	struct operations operations = operations_of(c);
+	struct api api = api_of(c);
+	struct api_reply answer;
 	json_error_t error;
 	char *quoted = str_dup(str_of(body));
 	assert_non_null(quoted);
 	for (char *p = quoted; *p; p++) {
 		*p = (char)(*p == '\'' ? '"' : *p);
 	}
-	buf_add(&out, STR("before"));
-	*ret_status = operations_call(&operations, str_of(target), str_of(quoted), &out);
+	struct http1_req req = {.method = HTTP1_POST, .n_fields = 1, .body = str_of(quoted)};
+	req.fields[0] = (struct http1_field){STR_INIT("X-Amz-Target"), str_of(target)};
+	api_by_socket(&api, &req, STR("uid 0"), &answer);
 	free(quoted);
-	assert_int_equal(buf_status(&out), 0);
-	assert_true(str_starts(buf_str(&out), STR("before")));
-	json_t *reply = json_loadb(out.p + 6, out.n - 6, JSON_REJECT_DUPLICATES, &error);
+	assert_false(answer.failed);
+	*ret_status = answer.status;
+	json_t *reply = json_loadb(answer.body.p, answer.body.n, JSON_REJECT_DUPLICATES, &error);
 	if (!json_is_object(reply)) {
-		fail_msg("%s %s: \"%.*s\"", target, body, STR_FMT(buf_str(&out)));
+		fail_msg("%s %s: \"%.*s\"", target, body, STR_FMT(buf_str(&answer.body)));
 	}
+	api_reply_done(&answer);
 	return reply;
 }
 
@@ -338,12 +347,16 @@ static void failures_of_the_store(void **state)
 static void settings_that_can_not_be_had(void **state)
 {
 	struct control *c = *state;
-	CLEANUP(buf_done) struct buf out = BUF_EMPTY;
-	struct operations operations = operations_of(c);
-	operations.ctx = NULL;
-	assert_int_equal(
-		operations_call(&operations, STR(PREFIX "GetConfiguration"), STR("{}"), &out), 500);
-	assert_non_null(memmem(out.p, out.n, "ServiceException", 16));
+	struct api api = api_of(c);
+	struct api_reply answer;
+	struct http1_req req = {.method = HTTP1_POST, .n_fields = 1, .body = STR("{}")};
+	req.fields[0] =
+		(struct http1_field){STR_INIT("X-Amz-Target"), STR(PREFIX "GetConfiguration")};
+	api.ctx = NULL;
+	api_by_socket(&api, &req, STR("uid 0"), &answer);
+	assert_int_equal(answer.status, 500);
+	assert_non_null(memmem(answer.body.p, answer.body.n, "ServiceException", 16));
+	api_reply_done(&answer);
 }
 
 /* A message that quotes what was sent is one line all the same. */

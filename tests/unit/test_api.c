@@ -1,0 +1,214 @@
+/* Every row of every service asks for its own action before anything else, in each of its protocols. */
+#include "tests/unit/control_help.h"
+
+#include "tests/unit/cases.h"
+
+#include "control/api.h"
+
+#define FORM_BYTES 256
+
+struct asked {
+	int rc; /* what is answered */
+	struct str service;
+	struct str action;
+	unsigned n;
+};
+
+static int on_authorize(void *ctx, const struct http1_req *req, struct str service,
+	struct str action, struct access_who *ret_who)
+{
+	struct asked *asked = ctx;
+	(void)req;
+	memcpy(ret_who->access_key_id, "AKID", sizeof "AKID");
+	asked->service = service;
+	asked->action = action;
+	asked->n++;
+	return asked->rc;
+}
+
+static int64_t now_ms(void)
+{
+	return control_clock_s * 1000;
+}
+
+/* The status; the reply's text, and the fields before it, in out. */
+static unsigned ask(
+	struct control *c, struct asked *asked, const struct http1_req *req, struct buf *out)
+{
+	struct api_reply reply;
+	const struct api api = {.registrar = c->registrar,
+		.site = &help_site,
+		.now_ms = now_ms,
+		.authorize = on_authorize,
+		.ctx = asked};
+	api_by_address(&api, req, STR("127.0.0.1"), &reply);
+	assert_false(reply.failed);
+	buf_reset(out);
+	buf_add(out, buf_str(&reply.fields));
+	buf_add(out, buf_str(&reply.body));
+	buf_add_char(out, '\0');
+	assert_int_equal(buf_status(out), 0);
+	api_reply_done(&reply);
+	return reply.status;
+}
+
+static unsigned ask_json(struct control *c, struct asked *asked, const char *target,
+	const char *body, struct buf *out)
+{
+	struct http1_req req = {
+		.method = HTTP1_POST, .target = STR("/"), .n_fields = 1, .body = str_of(body)};
+	req.fields[0] = (struct http1_field){STR_INIT("X-Amz-Target"), str_of(target)};
+	return ask(c, asked, &req, out);
+}
+
+static unsigned ask_form(struct control *c, struct asked *asked, const char *form, struct buf *out)
+{
+	struct http1_req req = {.method = HTTP1_POST, .target = STR("/"), .body = str_of(form)};
+	return ask(c, asked, &req, out);
+}
+
+struct refusal {
+	int rc;
+	unsigned status;
+	const char *code;
+};
+
+static const struct refusal json_refusals[] = {
+	{-ENXIO, 400, "UnrecognizedClientException"},
+	{-ENOKEY, 400, "UnrecognizedClientException"},
+	{E_NOTFOUND, 400, "MissingAuthenticationTokenException"},
+	{E_SYNTAX, 400, "IncompleteSignatureException"},
+	{E_AUTH, 400, "InvalidSignatureException"},
+	{E_RANGE, 400, "InvalidSignatureException"},
+	{E_DENIED, 400, "AccessDeniedException"},
+	{-ENOMEM, 500, "ServiceException"},
+};
+
+static const struct refusal ec2_refusals[] = {
+	{-ENXIO, 401, "AuthFailure"},
+	{-ENOKEY, 401, "AuthFailure"},
+	{E_NOTFOUND, 403, "MissingAuthenticationToken"},
+	{E_SYNTAX, 400, "IncompleteSignature"},
+	{E_AUTH, 401, "AuthFailure"},
+	{E_RANGE, 400, "RequestExpired"},
+	{E_DENIED, 403, "UnauthorizedOperation"},
+	{-ENOMEM, 500, "InternalError"},
+};
+
+static const struct refusal query_refusals[] = {
+	{-ENXIO, 403, "InvalidClientTokenId"},
+	{-ENOKEY, 403, "InvalidClientTokenId"},
+	{E_NOTFOUND, 403, "MissingAuthenticationToken"},
+	{E_SYNTAX, 400, "IncompleteSignature"},
+	{E_AUTH, 403, "SignatureDoesNotMatch"},
+	{E_RANGE, 400, "RequestExpired"},
+	{E_DENIED, 403, "AccessDenied"},
+	{-ENOMEM, 500, "InternalFailure"},
+};
+
+/* Whoever is refused, by whatever way, was asked about the row's own action and changes nothing. */
+static void assert_refused(
+	struct control *c, const struct api_row *row, bool json, const struct refusal *refusal)
+{
+	CLEANUP(buf_done) struct buf out = BUF_EMPTY;
+	struct asked asked = {.rc = refusal->rc};
+	char text[FORM_BYTES];
+	unsigned status;
+	if (json) {
+		(void)snprintf(
+			text, sizeof text, "%.*s%.*s", STR_FMT(row->target), STR_FMT(row->name));
+		status = ask_json(c, &asked, text, "{\"instanceName\": \"web-1\"}", &out);
+	} else {
+		(void)snprintf(text, sizeof text, "Action=%.*s&Version=%.*s", STR_FMT(row->name),
+			STR_FMT(row->version));
+		status = ask_form(c, &asked, text, &out);
+	}
+	if (status != refusal->status || !strstr(out.p, refusal->code)) {
+		fail_msg("%s: %u %s, not %s", text, status, out.p, refusal->code);
+	}
+	assert_int_equal(asked.n, 1);
+	assert_true(str_eq(asked.service, row->service));
+	assert_true(str_eq(asked.action, row->action));
+}
+
+static int count_denied(void *ctx, const struct store_audit *audit)
+{
+	size_t *n = ctx;
+	assert_true(str_eq(audit->result, STR("AccessDenied")));
+	assert_true(str_eq(audit->who, STR("AKID")));
+	assert_true(str_eq(audit->from, STR("127.0.0.1")));
+	++*n;
+	return 0;
+}
+
+static void every_row_asks_first(void **state)
+{
+	struct control *c = *state;
+	struct api_row row;
+	size_t rows = 0, writes = 0, denied = 0;
+	assert_int_equal(control_put(c, "name: web-1\n"), 0);
+	char *before = control_dump(c);
+	for (; api_row(rows, &row); rows++) {
+		bool ec2 = str_eq(row.service, STR("ec2"));
+		assert_true(row.target.n || row.version.n);
+		for (size_t i = 0; i < COUNT(json_refusals); i++) {
+			if (row.target.n) {
+				assert_refused(c, &row, true, &json_refusals[i]);
+			}
+			if (row.version.n) {
+				assert_refused(c, &row, false,
+					ec2 ? &ec2_refusals[i] : &query_refusals[i]);
+			}
+		}
+		writes += row.write && row.target.n;
+		writes += row.write && row.version.n;
+	}
+	assert_true(rows >= 20);
+	char *after = control_dump(c);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	/* Attempts at a change by somebody who is known, and nothing else, are recorded. */
+	assert_int_equal(
+		c->store->ops->audit_each(c->store, STR_EMPTY, 0, count_denied, &denied, NULL), 0);
+	assert_int_equal(denied, writes);
+}
+
+/* Who has not signed does not learn what there is. */
+static void unknown_ones_ask_too(void **state)
+{
+	struct control *c = *state;
+	CLEANUP(buf_done) struct buf out = BUF_EMPTY;
+	struct asked asked = {.rc = E_NOTFOUND};
+	const char *target = "Lightsail_20161128.CreateDisk";
+	assert_int_equal(ask_json(c, &asked, target, "{}", &out), 400);
+	assert_null(strstr(out.p, "CreateDisk"));
+	assert_int_equal(ask_form(c, &asked, "Action=RunInstances&Version=2016-11-15", &out), 403);
+	asked.rc = 0;
+	assert_int_equal(ask_json(c, &asked, target, "{}", &out), 404);
+	assert_non_null(strstr(out.p, "CreateDisk is not an operation"));
+	assert_int_equal(asked.action.n, 0);
+	assert_int_equal(ask_form(c, &asked, "Action=RunInstances&Version=2016-11-15", &out), 400);
+	assert_non_null(strstr(out.p, "<Code>InvalidAction</Code><Message>RunInstances is not"));
+	assert_int_equal(ask_form(c, &asked, "Action=RunInstances&Version=1999-01-01", &out), 400);
+	assert_non_null(strstr(out.p, "<Code>NoSuchVersion</Code>"));
+	assert_int_equal(ask_form(c, &asked, "", &out), 400);
+	assert_int_equal(ask_form(c, &asked, "Action=A&Action=B", &out), 400);
+	assert_non_null(strstr(out.p, "<Code>MalformedQueryString</Code>"));
+	assert_int_equal(ask_json(c, &asked, "Lightsail_20161128.GetInstance",
+				 "{\"instanceName\": \"x\"}", &out),
+		400);
+	assert_non_null(strstr(out.p, "NotFoundException"));
+	assert_int_equal(ask_json(c, &asked, "Lightsail_20161128.GetInstances", "", &out), 200);
+	assert_non_null(strstr(out.p, "{\"instances\":[]}"));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, control_setup, control_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(every_row_asks_first),
+		TEST(unknown_ones_ask_too),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
