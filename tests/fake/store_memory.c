@@ -3,45 +3,22 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* An instance, a deleted one (spec NULL), or a secret (its value is the spec). */
-struct item {
-	struct store_instance row;
-	bool is_secret;
-};
-
-/* Sorted: secrets behind instances, each bytewise by name. */
-struct table {
-	struct item *items;
-	size_t n;
-	size_t cap;
-	uint64_t revision;
-};
-
-struct memory_store {
-	struct store store;
-	struct table kept;
-	struct table work; /* in a transaction */
-	bool begun;
-	int failed;
-	unsigned calls;
-	unsigned fail_at; /* 0: never */
-	int fail_rc;
-};
+#include "tests/fake/store_memory_parts.h"
 
 /* --- tables ---------------------------------------------------------------------------------- */
 
-static void free_text(struct str *text)
+void memory_free_text(struct str *text)
 {
 	if (text->p) {
 		char *p;
-		memcpy(&p, &text->p, sizeof p); /* it was made by copy_text() */
+		memcpy(&p, &text->p, sizeof p); /* it was made by memory_copy_text() */
 		crypto_wipe(p, text->n);
 		free(p);
 	}
 	*text = STR_EMPTY;
 }
 
-static int copy_text(struct str text, struct str *ret_copy)
+int memory_copy_text(struct str text, struct str *ret_copy)
 {
 	char *p = text.p ? str_dup(text) : NULL;
 	if (text.p && !p) {
@@ -51,20 +28,20 @@ static int copy_text(struct str text, struct str *ret_copy)
 	return 0;
 }
 
-static void item_done(struct item *item)
+static void item_done(struct memory_item *item)
 {
-	free_text(&item->row.name);
-	free_text(&item->row.spec);
-	free_text(&item->row.file_spec);
+	memory_free_text(&item->row.name);
+	memory_free_text(&item->row.spec);
+	memory_free_text(&item->row.file_spec);
 }
 
-static int item_copy(const struct item *from, struct item *ret_item)
+static int item_copy(const struct memory_item *from, struct memory_item *ret_item)
 {
-	struct item item = *from;
+	struct memory_item item = *from;
 	item.row.name = item.row.spec = item.row.file_spec = STR_EMPTY;
-	if (copy_text(from->row.name, &item.row.name) < 0 ||
-		copy_text(from->row.spec, &item.row.spec) < 0 ||
-		copy_text(from->row.file_spec, &item.row.file_spec) < 0) {
+	if (memory_copy_text(from->row.name, &item.row.name) < 0 ||
+		memory_copy_text(from->row.spec, &item.row.spec) < 0 ||
+		memory_copy_text(from->row.file_spec, &item.row.file_spec) < 0) {
 		item_done(&item);
 		return -ENOMEM;
 	}
@@ -72,18 +49,18 @@ static int item_copy(const struct item *from, struct item *ret_item)
 	return 0;
 }
 
-static void table_done(struct table *table)
+static void table_done(struct memory_table *table)
 {
 	for (size_t i = 0; i < table->n; i++) {
 		item_done(&table->items[i]);
 	}
 	free(table->items);
-	*table = (struct table){0};
+	*table = (struct memory_table){0};
 }
 
-static int table_copy(const struct table *from, struct table *ret_table)
+static int table_copy(const struct memory_table *from, struct memory_table *ret_table)
 {
-	struct table table = {.cap = from->n + 8, .revision = from->revision};
+	struct memory_table table = {.cap = from->n + 8, .revision = from->revision};
 	table.items = calloc(table.cap, sizeof *table.items);
 	if (!table.items) {
 		return -ENOMEM;
@@ -99,13 +76,14 @@ static int table_copy(const struct table *from, struct table *ret_table)
 }
 
 /* Where the item is, or where it would be. */
-static size_t table_at(const struct table *table, bool is_secret, struct str name, bool *ret_there)
+static size_t table_at(
+	const struct memory_table *table, bool is_secret, struct str name, bool *ret_there)
 {
 	size_t low = 0;
 	size_t high = table->n;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		const struct item *item = &table->items[middle];
+		const struct memory_item *item = &table->items[middle];
 		int order = item->is_secret == is_secret ? str_cmp(item->row.name, name)
 							 : (item->is_secret ? 1 : -1);
 		if (order == 0) {
@@ -123,7 +101,7 @@ static size_t table_at(const struct table *table, bool is_secret, struct str nam
 }
 
 /* Takes the item. */
-static int table_put(struct table *table, struct item *item)
+static int table_put(struct memory_table *table, struct memory_item *item)
 {
 	bool there;
 	size_t at = table_at(table, item->is_secret, item->row.name, &there);
@@ -134,7 +112,7 @@ static int table_put(struct table *table, struct item *item)
 	}
 	if (table->n == table->cap) {
 		size_t cap = 2 * table->cap + 8;
-		struct item *items = realloc(table->items, cap * sizeof *items);
+		struct memory_item *items = realloc(table->items, cap * sizeof *items);
 		if (!items) {
 			item_done(item);
 			return -ENOMEM;
@@ -142,14 +120,15 @@ static int table_put(struct table *table, struct item *item)
 		table->items = items;
 		table->cap = cap;
 	}
-	struct item *place = table->items + at;
+	struct memory_item *place = table->items + at;
 	memmove(place + 1, place, (table->n - at) * sizeof *place);
 	*place = *item;
 	table->n++;
 	return 0;
 }
 
-static const struct item *table_find(const struct table *table, bool is_secret, struct str name)
+static const struct memory_item *table_find(
+	const struct memory_table *table, bool is_secret, struct str name)
 {
 	bool there;
 	size_t at = table_at(table, is_secret, name, &there);
@@ -158,18 +137,17 @@ static const struct item *table_find(const struct table *table, bool is_secret, 
 
 /* --- the contract ---------------------------------------------------------------------------- */
 
-static struct memory_store *memory(struct store *store)
+struct memory_store *memory_of(struct store *store)
 {
 	return (struct memory_store *)store;
 }
 
-static const struct table *readable(const struct memory_store *m)
+const struct memory_table *memory_readable(const struct memory_store *m)
 {
 	return m->begun && m->failed == 0 ? &m->work : &m->kept;
 }
 
-/* Counts a call; 0 or the fault that was asked for. */
-static int call(struct memory_store *m, struct diag *diag)
+int memory_call(struct memory_store *m, struct diag *diag)
 {
 	m->calls++;
 	if (m->fail_at > 0 && --m->fail_at == 0) {
@@ -184,9 +162,15 @@ static int out_of_memory(struct diag *diag)
 	return diag_set(diag, -ENOMEM, "store memory: out of memory");
 }
 
+int memory_lose(struct memory_store *m, struct diag *diag)
+{
+	m->failed = -ENOMEM;
+	return out_of_memory(diag);
+}
+
 static void rollback(struct store *store)
 {
-	struct memory_store *m = memory(store);
+	struct memory_store *m = memory_of(store);
 	table_done(&m->work);
 	m->begun = false;
 	m->failed = 0;
@@ -194,8 +178,8 @@ static void rollback(struct store *store)
 
 static int begin(struct store *store, struct diag *diag)
 {
-	struct memory_store *m = memory(store);
-	TRY(call(m, diag));
+	struct memory_store *m = memory_of(store);
+	TRY(memory_call(m, diag));
 	if (m->begun) {
 		return diag_set(diag, -EINVAL, "store memory: a transaction has begun already");
 	}
@@ -206,10 +190,9 @@ static int begin(struct store *store, struct diag *diag)
 	return 0;
 }
 
-/* As call(), for a change; what fails here loses the transaction. */
-static int change_call(struct memory_store *m, struct diag *diag)
+int memory_change_call(struct memory_store *m, struct diag *diag)
 {
-	int rc = call(m, diag);
+	int rc = memory_call(m, diag);
 	if (!m->begun) {
 		return diag_set(diag, -EINVAL, "store memory: no transaction has begun");
 	}
@@ -222,15 +205,15 @@ static int change_call(struct memory_store *m, struct diag *diag)
 
 static int commit(struct store *store, struct diag *diag)
 {
-	struct memory_store *m = memory(store);
-	int rc = change_call(m, diag);
+	struct memory_store *m = memory_of(store);
+	int rc = memory_change_call(m, diag);
 	if (rc < 0) {
 		rollback(store);
 		return rc;
 	}
 	table_done(&m->kept);
 	m->kept = m->work;
-	m->work = (struct table){0};
+	m->work = (struct memory_table){0};
 	m->begun = false;
 	return 0;
 }
@@ -238,12 +221,11 @@ static int commit(struct store *store, struct diag *diag)
 static int put(
 	struct memory_store *m, const struct store_instance *row, bool is_secret, struct diag *diag)
 {
-	struct item item = {.row = *row, .is_secret = is_secret};
-	struct item copy;
+	struct memory_item item = {.row = *row, .is_secret = is_secret};
+	struct memory_item copy;
 	item.row.revision = m->work.revision + 1;
 	if (item_copy(&item, &copy) < 0 || table_put(&m->work, &copy) < 0) {
-		m->failed = -ENOMEM;
-		return out_of_memory(diag);
+		return memory_lose(m, diag);
 	}
 	m->work.revision++;
 	return 0;
@@ -251,16 +233,17 @@ static int put(
 
 static int instance_put(struct store *store, const struct store_instance *row, struct diag *diag)
 {
-	TRY(change_call(memory(store), diag));
+	TRY(memory_change_call(memory_of(store), diag));
 	struct store_instance kept = *row;
 	kept.name = row->name.p ? row->name : STR("");
 	kept.spec = row->spec.p ? row->spec : STR("");
-	return put(memory(store), &kept, false, diag);
+	return put(memory_of(store), &kept, false, diag);
 }
 
-static const struct item *find_instance(struct memory_store *m, struct str name, struct diag *diag)
+static const struct memory_item *find_instance(
+	struct memory_store *m, struct str name, struct diag *diag)
 {
-	const struct item *item = table_find(readable(m), false, name);
+	const struct memory_item *item = table_find(memory_readable(m), false, name);
 	if (!item || !item->row.spec.p) {
 		(void)diag_set(diag, E_NOTFOUND, "no instance \"%.*s\"", STR_FMT(name));
 		return NULL;
@@ -270,19 +253,19 @@ static const struct item *find_instance(struct memory_store *m, struct str name,
 
 static int instance_delete(struct store *store, struct str name, struct diag *diag)
 {
-	TRY(change_call(memory(store), diag));
-	if (!find_instance(memory(store), name, diag)) {
+	TRY(memory_change_call(memory_of(store), diag));
+	if (!find_instance(memory_of(store), name, diag)) {
 		return E_NOTFOUND;
 	}
 	struct store_instance row = {.name = name.p ? name : STR("")};
-	return put(memory(store), &row, false, diag);
+	return put(memory_of(store), &row, false, diag);
 }
 
 static int instance_get(struct store *store, struct str name,
 	int (*on_row)(void *ctx, const struct store_instance *row), void *ctx, struct diag *diag)
 {
-	TRY(call(memory(store), diag));
-	const struct item *item = find_instance(memory(store), name, diag);
+	TRY(memory_call(memory_of(store), diag));
+	const struct memory_item *item = find_instance(memory_of(store), name, diag);
 	if (!item) {
 		return E_NOTFOUND;
 	}
@@ -293,8 +276,8 @@ static int instance_get(struct store *store, struct str name,
 static int instance_each(struct store *store,
 	int (*on_row)(void *ctx, const struct store_instance *row), void *ctx, struct diag *diag)
 {
-	TRY(call(memory(store), diag));
-	const struct table *table = readable(memory(store));
+	TRY(memory_call(memory_of(store), diag));
+	const struct memory_table *table = memory_readable(memory_of(store));
 	for (size_t i = 0; i < table->n; i++) {
 		if (!table->items[i].is_secret && table->items[i].row.spec.p) {
 			TRY(on_row(ctx, &table->items[i].row));
@@ -306,12 +289,12 @@ static int instance_each(struct store *store,
 static int changed_since(struct store *store, uint64_t revision,
 	int (*on_row)(void *ctx, const struct store_instance *row), void *ctx, struct diag *diag)
 {
-	TRY(call(memory(store), diag));
-	const struct table *table = readable(memory(store));
+	TRY(memory_call(memory_of(store), diag));
+	const struct memory_table *table = memory_readable(memory_of(store));
 	for (;;) { /* the next higher one each time: slow, and short */
-		const struct item *next = NULL;
+		const struct memory_item *next = NULL;
 		for (size_t i = 0; i < table->n; i++) {
-			const struct item *item = &table->items[i];
+			const struct memory_item *item = &table->items[i];
 			if (!item->is_secret && item->row.revision > revision &&
 				(!next || item->row.revision < next->row.revision)) {
 				next = item;
@@ -327,17 +310,17 @@ static int changed_since(struct store *store, uint64_t revision,
 
 static int secret_put(struct store *store, struct str name, struct str value, struct diag *diag)
 {
-	TRY(change_call(memory(store), diag));
+	TRY(memory_change_call(memory_of(store), diag));
 	struct store_instance row = {
 		.name = name.p ? name : STR(""), .spec = value.p ? value : STR("")};
-	return put(memory(store), &row, true, diag);
+	return put(memory_of(store), &row, true, diag);
 }
 
 static int secret_get(
 	struct store *store, struct str name, struct secret *ret_value, struct diag *diag)
 {
-	TRY(call(memory(store), diag));
-	const struct item *item = table_find(readable(memory(store)), true, name);
+	TRY(memory_call(memory_of(store), diag));
+	const struct memory_item *item = table_find(memory_readable(memory_of(store)), true, name);
 	if (!item) {
 		return diag_set(diag, E_NOTFOUND, "no secret \"%.*s\"", STR_FMT(name));
 	}
@@ -353,7 +336,7 @@ static int secret_get(
 static void memory_free(struct store *store)
 {
 	rollback(store);
-	table_done(&memory(store)->kept);
+	table_done(&memory_of(store)->kept);
 	free(store);
 }
 
@@ -383,8 +366,8 @@ struct store *store_memory_new(void)
 
 void store_memory_fail(struct store *store, unsigned nth, int rc)
 {
-	memory(store)->fail_at = nth;
-	memory(store)->fail_rc = rc;
+	memory_of(store)->fail_at = nth;
+	memory_of(store)->fail_rc = rc;
 }
 
 unsigned store_memory_calls(const struct store *store)

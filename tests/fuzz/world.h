@@ -17,7 +17,7 @@
 #include "config/spec.h"
 #include "control/registrar.h"
 #include "metadata/tree.h"
-#include "tests/fake/store_memory.c" /* NOLINT(bugprone-suspicious-include): fakes are in no library */
+#include "tests/fake/store_memory.h"
 
 #define WORLD_NOW_S INT64_C(1700000000)
 

@@ -1,0 +1,136 @@
+/*
+ * sqlite_store - what the files of SQLite's back end share: the open store, its statements, and how
+ *                they are run. Private to store/sqlite*.c.
+ *
+ * Layer:   store
+ * Threads: one caller at a time
+ * Memory:  what is bound or read is borrowed until the statement is ended
+ * Secrets: none of its own
+ * Limits:  store/sqlite.h
+ * Spec:    store/store.h
+ */
+#ifndef TELLTALE_STORE_SQLITE_STORE_H
+#define TELLTALE_STORE_SQLITE_STORE_H
+
+#include "store/sqlite_db.h"
+#include "store/store.h"
+
+enum sqlite_statement {
+	BEGIN,
+	COMMIT,
+	ROLLBACK,
+	COUNTER_GET,
+	COUNTER_SET,
+	INSTANCE_PUT,
+	INSTANCE_DELETE,
+	INSTANCE_GET,
+	INSTANCE_EACH,
+	CHANGED_SINCE,
+	DELETED_PUT,
+	DELETED_REMOVE,
+	SECRET_PUT,
+	SECRET_GET,
+	SQLITE_STATEMENTS
+};
+
+/* Lifetime: process. */
+struct sqlite_store {
+	struct store store;
+	struct sqlite_db db;
+	sqlite3_stmt *stmts[SQLITE_STATEMENTS];
+	uint64_t revision; /* in a transaction: of the last change in it */
+	bool begun;
+	int failed; /* why the transaction can't be committed any more */
+};
+
+/* --- values ---------------------------------------------------------------------------------- */
+
+/* SQLite would bind NULL. */
+static inline struct str not_null(struct str text)
+{
+	return text.p ? text : STR("");
+}
+
+/* The bytes are borrowed until stmt_end(). Fails only when there are too many of them. */
+static inline int stmt_bind_text(sqlite3_stmt *stmt, int at, struct str text)
+{
+	return sqlite3_bind_text64(stmt, at, text.p, text.n, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+static inline int stmt_bind_bytes(sqlite3_stmt *stmt, int at, struct str bytes)
+{
+	return sqlite3_bind_blob64(stmt, at, bytes.p, bytes.n, SQLITE_STATIC);
+}
+
+static inline void stmt_bind_number(sqlite3_stmt *stmt, int at, uint64_t value)
+{
+	(void)sqlite3_bind_int64(stmt, at, (int64_t)value); /* fails only for a wrong `at` */
+}
+
+/* For a bound that no number reaches when it does not fit. */
+static inline void stmt_bind_at_most(sqlite3_stmt *stmt, int at, uint64_t value)
+{
+	stmt_bind_number(stmt, at, value > INT64_MAX ? INT64_MAX : value);
+}
+
+static inline struct str stmt_text(sqlite3_stmt *stmt, int at)
+{
+	const void *p = sqlite3_column_text(stmt, at);
+	return p ? (struct str){p, (size_t)sqlite3_column_bytes(stmt, at)} : STR_EMPTY;
+}
+
+/* p is never NULL. */
+static inline struct str stmt_bytes(sqlite3_stmt *stmt, int at)
+{
+	const void *p = sqlite3_column_blob(stmt, at);
+	return p ? (struct str){p, (size_t)sqlite3_column_bytes(stmt, at)} : STR("");
+}
+
+static inline uint64_t stmt_number(sqlite3_stmt *stmt, int at)
+{
+	return (uint64_t)sqlite3_column_int64(stmt, at);
+}
+
+static inline void stmt_end(sqlite3_stmt *stmt)
+{
+	(void)sqlite3_reset(stmt); /* tells once more what sqlite3_step() has told */
+	(void)sqlite3_clear_bindings(stmt);
+}
+
+/* --- statements ------------------------------------------------------------------------------ */
+
+/* 0 when there is a transaction that can still be committed. */
+MUST_CHECK int sqlite_may_change(const struct sqlite_store *s, struct diag *diag);
+
+/* The transaction can't be committed any more; returns rc. */
+int sqlite_lose(struct sqlite_store *s, int rc);
+
+/* Run one that gives no rows, and end it. */
+int sqlite_execute(struct sqlite_store *s, enum sqlite_statement which, struct diag *diag);
+
+/*
+ * Run a change whose values are bound, and end it. bind_code is what binding them said (several
+ * may be or'ed). A failure loses the transaction: SQLite may have undone part of it.
+ */
+MUST_CHECK int sqlite_change(
+	struct sqlite_store *s, enum sqlite_statement which, int bind_code, struct diag *diag);
+
+/* The one number that a statement gives, and end it. A failure loses the transaction. */
+MUST_CHECK int sqlite_number(struct sqlite_store *s, enum sqlite_statement which,
+	uint64_t *ret_number, struct diag *diag);
+
+/*
+ * Hand every row of a statement whose values are bound to on_step until that returns other than 0,
+ * and end it. Returns the number that ended it, else 0, or the store's error.
+ */
+MUST_CHECK int sqlite_each(struct sqlite_store *s, enum sqlite_statement which,
+	int (*on_step)(struct sqlite_store *s, sqlite3_stmt *stmt, void *ctx, struct diag *diag),
+	void *ctx, struct diag *diag);
+
+/* After columns were read: memory may have run out for one. */
+MUST_CHECK int sqlite_columns_status(const struct sqlite_store *s, struct diag *diag);
+
+/* E_DAMAGED, and which row. */
+int sqlite_damaged(const struct sqlite_store *s, struct str name, struct diag *diag);
+
+#endif
