@@ -315,15 +315,39 @@ static const struct store_ops ops = {
 	.changed_since = changed_since,
 	.secret_put = secret_put,
 	.secret_get = secret_get,
+	.operation_put = sqlite_operation_put,
+	.operation_get = sqlite_operation_get,
+	.operation_each = sqlite_operation_each,
+	.operation_open = sqlite_operation_open,
+	.audit_add = sqlite_audit_add,
+	.audit_each = sqlite_audit_each,
+	.trim = sqlite_trim,
+	.points_put = sqlite_points_put,
+	.points_get = sqlite_points_get,
+	.points_each = sqlite_points_each,
+	.points_before = sqlite_points_before,
+	.points_delete = sqlite_points_delete,
+	.points_instances = sqlite_points_instances,
 };
+
+/* The statements of one file. */
+static int prepare(
+	struct sqlite_store *s, const char *const texts[SQLITE_STATEMENTS], struct diag *diag)
+{
+	for (size_t i = 0; i < SQLITE_STATEMENTS; i++) {
+		if (texts[i]) {
+			TRY(sqlite_db_prepare(&s->db, texts[i], &s->stmts[i], diag));
+		}
+	}
+	return 0;
+}
 
 static int open_all(struct sqlite_store *s, struct str path, struct diag *diag)
 {
 	TRY(sqlite_db_init(&s->db, path, diag));
-	for (size_t i = 0; i < SQLITE_STATEMENTS; i++) {
-		TRY(sqlite_db_prepare(&s->db, sql[i], &s->stmts[i], diag));
-	}
-	return 0;
+	TRY(prepare(s, sql, diag));
+	TRY(prepare(s, sqlite_trail_sql, diag));
+	return prepare(s, sqlite_points_sql, diag);
 }
 
 int sqlite_open(struct str path, struct store **ret_store, struct diag *diag)

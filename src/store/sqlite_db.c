@@ -11,6 +11,12 @@
  *
  * sum      over the row's other columns, see store/sqlite.c: a damaged row is found when it is read
  * opened   how often the store was opened; changing it proves that the file can be written
+ * points   Rows lie in the order of their making: what a minute's flush of all instances rewrites
+ *          lies together, and what grows old together goes together. Measured with a thousand
+ *          instances and a year: a WITHOUT ROWID table is half as large again, as all beyond a
+ *          quarter of a page goes to a page of its own there, and a flush takes three times as
+ *          long; with the instance first, fifteen times, a page or more for each. points_of is
+ *          three per cent of the file: one instance's runs are a range, however the others' lie.
  */
 static const char *const migrations[] = {
 	"PRAGMA application_id = 1414807884;" /* PLACE_APPLICATION_ID */
@@ -25,6 +31,23 @@ static const char *const migrations[] = {
 	"CREATE TABLE secret (name TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL,"
 	" sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 	"PRAGMA user_version = 1;",
+
+	"CREATE TABLE operation (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+	" resource TEXT NOT NULL, body TEXT NOT NULL, open INTEGER NOT NULL,"
+	" sum INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX operation_of ON operation (resource);" /* every index ends in the number */
+	"CREATE INDEX operation_open ON operation (open);"
+	"CREATE TABLE audit (number INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL,"
+	" who TEXT NOT NULL, came_from TEXT NOT NULL, action TEXT NOT NULL, resource TEXT NOT NULL,"
+	" result TEXT NOT NULL, request_id TEXT NOT NULL, sum INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX audit_of ON audit (resource);"
+	"CREATE TABLE series (number INTEGER PRIMARY KEY, instance_id TEXT NOT NULL UNIQUE,"
+	" sum INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE points (series INTEGER NOT NULL REFERENCES series, period_s INTEGER NOT NULL,"
+	" start_s INTEGER NOT NULL, bytes BLOB NOT NULL,"
+	" PRIMARY KEY (period_s, start_s, series)) STRICT;"
+	"CREATE INDEX points_of ON points (series, period_s, start_s);"
+	"PRAGMA user_version = 2;",
 };
 #define SCHEMA_VERSION ((int)(sizeof migrations / sizeof migrations[0]))
 

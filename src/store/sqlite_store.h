@@ -16,6 +16,7 @@
 #include "store/store.h"
 
 enum sqlite_statement {
+	/* sqlite.c */
 	BEGIN,
 	COMMIT,
 	ROLLBACK,
@@ -30,8 +31,36 @@ enum sqlite_statement {
 	DELETED_REMOVE,
 	SECRET_PUT,
 	SECRET_GET,
+	/* sqlite_trail.c */
+	OPERATION_NEXT,
+	OPERATION_PUT,
+	OPERATION_GET,
+	OPERATION_EACH,
+	OPERATION_OF,
+	OPERATION_OPEN,
+	OPERATION_TRIM,
+	AUDIT_NEXT,
+	AUDIT_ADD,
+	AUDIT_EACH,
+	AUDIT_OF,
+	AUDIT_TRIM,
+	/* sqlite_points.c */
+	SERIES_GET,
+	SERIES_NEXT,
+	SERIES_ADD,
+	SERIES_EACH,
+	SERIES_PRUNE,
+	POINTS_PUT,
+	POINTS_GET,
+	POINTS_EACH,
+	POINTS_BEFORE,
+	POINTS_DELETE,
 	SQLITE_STATEMENTS
 };
+
+/* Each has the texts of its own file's statements; the others are NULL. */
+extern const char *const sqlite_trail_sql[SQLITE_STATEMENTS];
+extern const char *const sqlite_points_sql[SQLITE_STATEMENTS];
 
 /* Lifetime: process. */
 struct sqlite_store {
@@ -132,5 +161,40 @@ MUST_CHECK int sqlite_columns_status(const struct sqlite_store *s, struct diag *
 
 /* E_DAMAGED, and which row. */
 int sqlite_damaged(const struct sqlite_store *s, struct str name, struct diag *diag);
+
+/* --- the contract's parts; see store/store.h ------------------------------------------------- */
+
+int sqlite_operation_put(
+	struct store *store, const struct store_operation *operation, struct diag *diag);
+int sqlite_operation_get(struct store *store, struct str id,
+	int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
+	struct diag *diag);
+int sqlite_operation_each(struct store *store, struct str resource, uint64_t before,
+	int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
+	struct diag *diag);
+int sqlite_operation_open(struct store *store,
+	int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
+	struct diag *diag);
+int sqlite_audit_add(struct store *store, const struct store_audit *audit, struct diag *diag);
+int sqlite_audit_each(struct store *store, struct str resource, uint64_t before,
+	int (*on_audit)(void *ctx, const struct store_audit *audit), void *ctx, struct diag *diag);
+int sqlite_trim(
+	struct store *store, uint64_t keep_operations, uint64_t keep_audits, struct diag *diag);
+
+int sqlite_points_put(struct store *store, const struct store_points *points, struct diag *diag);
+int sqlite_points_get(struct store *store, struct str instance_id, uint32_t period_s,
+	int64_t start_s, int (*on_points)(void *ctx, const struct store_points *points), void *ctx,
+	struct diag *diag);
+int sqlite_points_each(struct store *store, struct str instance_id, uint32_t period_s,
+	int64_t from_s, int64_t until_s,
+	int (*on_points)(void *ctx, const struct store_points *points), void *ctx,
+	struct diag *diag);
+int sqlite_points_before(struct store *store, uint32_t period_s, int64_t until_s,
+	int (*on_points)(void *ctx, const struct store_points *points), void *ctx,
+	struct diag *diag);
+int sqlite_points_delete(struct store *store, struct str instance_id, uint32_t period_s,
+	int64_t start_s, struct diag *diag);
+int sqlite_points_instances(struct store *store,
+	int (*on_instance)(void *ctx, struct str instance_id), void *ctx, struct diag *diag);
 
 #endif

@@ -55,6 +55,8 @@ static void table_done(struct memory_table *table)
 		item_done(&table->items[i]);
 	}
 	free(table->items);
+	memory_trail_done(&table->trail);
+	memory_points_done(&table->points);
 	*table = (struct memory_table){0};
 }
 
@@ -62,7 +64,9 @@ static int table_copy(const struct memory_table *from, struct memory_table *ret_
 {
 	struct memory_table table = {.cap = from->n + 8, .revision = from->revision};
 	table.items = calloc(table.cap, sizeof *table.items);
-	if (!table.items) {
+	if (!table.items || memory_trail_copy(&from->trail, &table.trail) < 0 ||
+		memory_points_copy(&from->points, &table.points) < 0) {
+		table_done(&table);
 		return -ENOMEM;
 	}
 	for (; table.n < from->n; table.n++) {
@@ -352,6 +356,19 @@ static const struct store_ops ops = {
 	.changed_since = changed_since,
 	.secret_put = secret_put,
 	.secret_get = secret_get,
+	.operation_put = memory_operation_put,
+	.operation_get = memory_operation_get,
+	.operation_each = memory_operation_each,
+	.operation_open = memory_operation_open,
+	.audit_add = memory_audit_add,
+	.audit_each = memory_audit_each,
+	.trim = memory_trim,
+	.points_put = memory_points_put,
+	.points_get = memory_points_get,
+	.points_each = memory_points_each,
+	.points_before = memory_points_before,
+	.points_delete = memory_points_delete,
+	.points_instances = memory_points_instances,
 };
 
 struct store *store_memory_new(void)

@@ -20,12 +20,30 @@ struct memory_item {
 	bool is_secret;
 };
 
+/* In order of their numbers. */
+struct memory_trail {
+	struct store_operation *operations;
+	size_t operations_n;
+	uint64_t last_operation;
+	struct store_audit *audits;
+	size_t audits_n;
+	uint64_t last_audit;
+};
+
+/* Sorted by period, start and instance. */
+struct memory_points {
+	struct store_points *runs;
+	size_t n;
+};
+
 /* Sorted: secrets behind instances, each bytewise by name. */
 struct memory_table {
 	struct memory_item *items;
 	size_t n;
 	size_t cap;
 	uint64_t revision;
+	struct memory_trail trail;
+	struct memory_points points;
 };
 
 struct memory_store {
@@ -51,8 +69,54 @@ int memory_change_call(struct memory_store *m, struct diag *diag);
 /* Out of memory in a change; the transaction is lost. */
 int memory_lose(struct memory_store *m, struct diag *diag);
 
+static inline struct str memory_filled(struct str text)
+{
+	return text.p ? text : STR("");
+}
+
 /* p NULL stays so. 0 or -ENOMEM. */
 int memory_copy_text(struct str text, struct str *ret_copy);
 void memory_free_text(struct str *text);
+
+/* 0 or -ENOMEM. */
+int memory_trail_copy(const struct memory_trail *from, struct memory_trail *ret_trail);
+void memory_trail_done(struct memory_trail *trail);
+int memory_points_copy(const struct memory_points *from, struct memory_points *ret_points);
+void memory_points_done(struct memory_points *points);
+
+/* --- the contract's parts; see store/store.h ------------------------------------------------- */
+
+int memory_operation_put(
+	struct store *store, const struct store_operation *operation, struct diag *diag);
+int memory_operation_get(struct store *store, struct str id,
+	int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
+	struct diag *diag);
+int memory_operation_each(struct store *store, struct str resource, uint64_t before,
+	int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
+	struct diag *diag);
+int memory_operation_open(struct store *store,
+	int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
+	struct diag *diag);
+int memory_audit_add(struct store *store, const struct store_audit *audit, struct diag *diag);
+int memory_audit_each(struct store *store, struct str resource, uint64_t before,
+	int (*on_audit)(void *ctx, const struct store_audit *audit), void *ctx, struct diag *diag);
+int memory_trim(
+	struct store *store, uint64_t keep_operations, uint64_t keep_audits, struct diag *diag);
+
+int memory_points_put(struct store *store, const struct store_points *points, struct diag *diag);
+int memory_points_get(struct store *store, struct str instance_id, uint32_t period_s,
+	int64_t start_s, int (*on_points)(void *ctx, const struct store_points *points), void *ctx,
+	struct diag *diag);
+int memory_points_each(struct store *store, struct str instance_id, uint32_t period_s,
+	int64_t from_s, int64_t until_s,
+	int (*on_points)(void *ctx, const struct store_points *points), void *ctx,
+	struct diag *diag);
+int memory_points_before(struct store *store, uint32_t period_s, int64_t until_s,
+	int (*on_points)(void *ctx, const struct store_points *points), void *ctx,
+	struct diag *diag);
+int memory_points_delete(struct store *store, struct str instance_id, uint32_t period_s,
+	int64_t start_s, struct diag *diag);
+int memory_points_instances(struct store *store,
+	int (*on_instance)(void *ctx, struct str instance_id), void *ctx, struct diag *diag);
 
 #endif
