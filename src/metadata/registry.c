@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "metadata/index.h"
+#include "metadata/reclaim.h"
 #include "metadata/tree.h"
 
 /* --- private structures ---------------------------------------------------------------------- */
@@ -31,20 +32,8 @@ struct match_table {
 static struct binding tombstone_;
 #define TOMBSTONE (&tombstone_)
 
-struct retired {
-	void *what;
-	void (*free)(void *what);
-	uint64_t epoch;
-};
-
-/* What one worker has seen; on a cache line of its own. 0: idle. */
-struct reader {
-	_Alignas(64) _Atomic uint64_t seen;
-};
-
 struct registry {
 	unsigned workers;
-	_Atomic uint64_t epoch;
 	_Atomic uint32_t generation;
 	_Atomic size_t count; /* of names, for whoever does not hold the writer's lock */
 	_Atomic(struct match_table *) matches;
@@ -54,67 +43,13 @@ struct registry {
 	struct index names; /* every entry; the writer's alone, as are ids */
 	struct index ids;   /* those that are not detached */
 	size_t n_detached;
-	struct retired *retired;
-	size_t n_retired;
-	size_t cap_retired;
 	struct entry *dead; /* removed, but a connection may hold them */
-	struct reader readers[REGISTRY_WORKERS_MAX];
+	struct reclaim reclaim;
 };
 
-/* --- retiring -------------------------------------------------------------------------------- */
+_Static_assert(REGISTRY_WORKERS_MAX <= RECLAIM_READERS_MAX, "each worker is a reader");
 
-/* Whether every worker has come out of a wait since that epoch, or waits. */
-bool registry_passed(const struct registry *registry, uint64_t mark)
-{
-	for (unsigned i = 0; i < registry->workers; i++) {
-		uint64_t seen =
-			atomic_load_explicit(&registry->readers[i].seen, memory_order_seq_cst);
-		if (seen != 0 && seen < mark) {
-			return false;
-		}
-	}
-	return true;
-}
-
-static uint64_t new_epoch(struct registry *registry)
-{
-	return atomic_fetch_add_explicit(&registry->epoch, 1, memory_order_seq_cst) + 1;
-}
-
-static bool grow(void *array, size_t n, size_t *cap, size_t bytes)
-{
-	if (n < *cap) {
-		return true;
-	}
-	size_t more = *cap ? *cap * 2 : 64;
-	void *p = realloc(*(void **)array, more * bytes);
-	if (!p) {
-		return false;
-	}
-	*(void **)array = p;
-	*cap = more;
-	return true;
-}
-
-/*
- * Free it once no worker can see it. Without memory for the list it waits here, which is bounded by
- * a worker's loop turn.
- */
-static void retire(struct registry *registry, void *what, void (*free_it)(void *))
-{
-	uint64_t epoch = new_epoch(registry);
-	if (!what) {
-		return;
-	}
-	if (!grow(&registry->retired, registry->n_retired, &registry->cap_retired,
-		    sizeof *registry->retired)) {
-		while (!registry_passed(registry, epoch)) {
-		}
-		free_it(what);
-		return;
-	}
-	registry->retired[registry->n_retired++] = (struct retired){what, free_it, epoch};
-}
+/* --- freeing --------------------------------------------------------------------------------- */
 
 static void free_instance(void *instance)
 {
@@ -141,7 +76,7 @@ static size_t reclaim_dead(struct registry *registry)
 		 * In this order: a worker that found the entry in its last turn may hold it until
 		 * that turn ends. Only when none can any more does a zero stay one.
 		 */
-		if (registry_passed(registry, entry->dead_epoch) &&
+		if (reclaim_passed(&registry->reclaim, entry->dead_epoch) &&
 			atomic_load_explicit(&entry->holds, memory_order_acquire) == 0) {
 			*link = entry->next_dead;
 			free_entry(entry, registry->workers);
@@ -160,25 +95,16 @@ static void retire_replaced(struct registry *registry)
 		atomic_exchange_explicit(&registry->replaced, NULL, memory_order_acquire);
 	while (one) {
 		struct signed_document *next = one->next_;
-		retire(registry, one, free);
+		reclaim_retire(&registry->reclaim, one, free);
 		one = next;
 	}
 }
 
 size_t registry_reclaim(struct registry *registry)
 {
-	size_t kept = 0;
 	retire_replaced(registry);
-	for (size_t i = 0; i < registry->n_retired; i++) {
-		struct retired *one = &registry->retired[i];
-		if (registry_passed(registry, one->epoch)) {
-			one->free(one->what);
-		} else {
-			registry->retired[kept++] = *one;
-		}
-	}
-	registry->n_retired = kept;
-	return registry->n_retired + reclaim_dead(registry);
+	size_t waiting = reclaim_run(&registry->reclaim);
+	return waiting + reclaim_dead(registry);
 }
 
 /* --- keys ------------------------------------------------------------------------------------ */
@@ -230,6 +156,12 @@ static struct match_table *matches_of(const struct registry *registry)
 	return atomic_load_explicit(&registry->matches, memory_order_seq_cst);
 }
 
+/* The slot's binding, for the writer. */
+static struct binding *slot_at(const struct match_table *table, size_t at)
+{
+	return atomic_load_explicit(&table->slots[at], memory_order_relaxed);
+}
+
 /* The slot that holds it, or table->cap. */
 static size_t match_find(const struct match_table *table, struct str network, struct str interface,
 	const struct ipprefix *prefix)
@@ -260,7 +192,7 @@ static struct match_table *match_table_new(size_t cap)
 static void match_insert(struct match_table *table, struct binding *binding)
 {
 	size_t at = match_slot(table, binding->network, binding->interface, &binding->prefix);
-	while (atomic_load_explicit(&table->slots[at], memory_order_relaxed)) {
+	while (slot_at(table, at)) {
 		at = (at + 1) & (table->cap - 1);
 	}
 	atomic_store_explicit(&table->slots[at], binding, memory_order_seq_cst);
@@ -276,8 +208,7 @@ static int matches_reserve(struct registry *registry, size_t n)
 	}
 	size_t live = 0;
 	for (size_t i = 0; i < table->cap; i++) {
-		struct binding *binding =
-			atomic_load_explicit(&table->slots[i], memory_order_relaxed);
+		struct binding *binding = slot_at(table, i);
 		live += binding && binding != TOMBSTONE;
 	}
 	size_t cap = MATCH_FIRST_SLOTS;
@@ -289,14 +220,13 @@ static int matches_reserve(struct registry *registry, size_t n)
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < table->cap; i++) {
-		struct binding *binding =
-			atomic_load_explicit(&table->slots[i], memory_order_relaxed);
+		struct binding *binding = slot_at(table, i);
 		if (binding && binding != TOMBSTONE) {
 			match_insert(bigger, binding);
 		}
 	}
 	atomic_store_explicit(&registry->matches, bigger, memory_order_seq_cst);
-	retire(registry, table, free);
+	reclaim_retire(&registry->reclaim, table, free);
 	return 0;
 }
 
@@ -368,18 +298,12 @@ static struct binding *binding_new(
 	return binding;
 }
 
-/* The slot's binding, for the writer. */
-static struct binding *slot_at(const struct match_table *table, size_t at)
-{
-	return atomic_load_explicit(&table->slots[at], memory_order_relaxed);
-}
-
 static void clear_slot(struct registry *registry, struct match_table *table, size_t at)
 {
 	struct binding *binding = slot_at(table, at);
 	atomic_store_explicit(&table->slots[at], TOMBSTONE, memory_order_seq_cst);
 	count_length(registry, binding->prefix.bits, -1);
-	retire(registry, binding, free);
+	reclaim_retire(&registry->reclaim, binding, free);
 }
 
 static bool has_match(const struct instance *instance, struct str network, struct str interface,
@@ -432,7 +356,7 @@ static void bind(struct registry *registry, struct match_table *table, struct bi
 		return;
 	}
 	atomic_store_explicit(&table->slots[at], binding, memory_order_seq_cst);
-	retire(registry, there, free);
+	reclaim_retire(&registry->reclaim, there, free);
 }
 
 /* All bindings of an instance, or none; those that the entry has already stay. */
@@ -562,7 +486,7 @@ static int replace(struct registry *registry, struct entry *entry, struct instan
 	if (moved) {
 		atomic_fetch_add_explicit(&registry->generation, 1, memory_order_release);
 	}
-	retire(registry, old, free_instance);
+	reclaim_retire(&registry->reclaim, old, free_instance);
 	return 0;
 }
 
@@ -624,8 +548,8 @@ int registry_remove(struct registry *registry, struct str name)
 	}
 	atomic_store_explicit(&entry->current, NULL, memory_order_seq_cst);
 	atomic_fetch_add_explicit(&registry->generation, 1, memory_order_release);
-	entry->dead_epoch = new_epoch(registry);
-	retire(registry, old, free_instance);
+	entry->dead_epoch = reclaim_advance(&registry->reclaim);
+	reclaim_retire(&registry->reclaim, old, free_instance);
 	entry->next_dead = registry->dead;
 	registry->dead = entry;
 	return 0;
@@ -708,24 +632,24 @@ void registry_signed(
 
 uint64_t registry_mark(const struct registry *registry)
 {
-	return atomic_load_explicit(&registry->epoch, memory_order_acquire);
+	return reclaim_mark(&registry->reclaim);
+}
+
+bool registry_passed(const struct registry *registry, uint64_t mark)
+{
+	return reclaim_passed(&registry->reclaim, mark);
 }
 
 /* --- readers --------------------------------------------------------------------------------- */
 
 void registry_turn(struct registry *registry, unsigned worker)
 {
-	uint64_t epoch = atomic_load_explicit(&registry->epoch, memory_order_acquire);
-	/*
-	 * What was read in the turn before is done with when the writer sees this; and the writer sees
-	 * it before anything is read from here, so it does not free what we find.
-	 */
-	atomic_store_explicit(&registry->readers[worker].seen, epoch, memory_order_seq_cst);
+	reclaim_turn(&registry->reclaim, worker);
 }
 
 void registry_idle(struct registry *registry, unsigned worker)
 {
-	atomic_store_explicit(&registry->readers[worker].seen, 0, memory_order_release);
+	reclaim_idle(&registry->reclaim, worker);
 }
 
 uint32_t registry_generation(const struct registry *registry)
@@ -758,7 +682,7 @@ struct registry *registry_new(unsigned workers)
 	registry->workers = workers;
 	index_init(&registry->names, name_key);
 	index_init(&registry->ids, id_key);
-	atomic_store_explicit(&registry->epoch, 1, memory_order_relaxed);
+	reclaim_init(&registry->reclaim, workers);
 	atomic_store_explicit(&registry->matches, table, memory_order_relaxed);
 	return registry;
 }
@@ -777,13 +701,10 @@ void registry_free(struct registry *registry)
 		registry->dead = entry->next_dead;
 		free_entry(entry, registry->workers);
 	}
-	for (size_t i = 0; i < registry->n_retired; i++) {
-		registry->retired[i].free(registry->retired[i].what);
-	}
+	reclaim_done(&registry->reclaim);
 	struct match_table *table = matches_of(registry);
 	for (size_t i = 0; i < table->cap; i++) {
-		struct binding *binding =
-			atomic_load_explicit(&table->slots[i], memory_order_relaxed);
+		struct binding *binding = slot_at(table, i);
 		if (binding != TOMBSTONE) {
 			free(binding);
 		}
@@ -791,6 +712,5 @@ void registry_free(struct registry *registry)
 	free(table);
 	index_done(&registry->names);
 	index_done(&registry->ids);
-	free(registry->retired);
 	free(registry);
 }
