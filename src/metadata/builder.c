@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/crypto.h"
+#include "base/hash.h"
 #include "metadata/path.h"
 #include "metadata/tree_layout.h"
 #include "metadata/versions.h"
@@ -303,18 +304,18 @@ static void link_children(struct tree *tree)
 }
 
 /* The path's hash grows from the parent's, so each name is hashed once. */
-static void fill_hash(struct tree *tree, uint32_t *hashes)
+static void fill_hash(struct tree *tree, uint64_t *hashes)
 {
-	hashes[0] = TREE_HASH_START;
+	hashes[0] = HASH_START;
 	memset(tree->heads, 0, tree->n_heads * sizeof *tree->heads);
 	for (uint16_t i = 1; i < tree->n_nodes; i++) {
 		struct tree_node *node = &tree->nodes[i];
-		uint32_t h = hashes[node->parent];
+		uint64_t h = hashes[node->parent];
 		if (node->parent) {
-			h = tree_hash(h, STR("/"));
+			h = hash_str(h, STR("/"));
 		}
-		hashes[i] = tree_hash(h, (struct str){tree->text + node->name_at, node->name_n});
-		uint16_t *head = &tree->heads[tree_slot(hashes[i], tree->n_heads)];
+		hashes[i] = hash_str(h, (struct str){tree->text + node->name_at, node->name_n});
+		uint16_t *head = &tree->heads[hash_slot(hashes[i], tree->n_heads)];
 		node->chain = *head; /* 0, the root, ends a chain */
 		*head = i;
 	}
@@ -350,7 +351,7 @@ static size_t text_bytes(const struct builder *builder, const uint16_t *order, s
 static struct tree *assemble(struct builder *builder, void *memory)
 {
 	struct sorted *scratch = memory;
-	uint32_t *hashes = (uint32_t *)(void *)(scratch + builder->n);
+	uint64_t *hashes = (uint64_t *)(void *)(scratch + builder->n);
 	uint16_t *order = (uint16_t *)(void *)(hashes + builder->n);
 	size_t n = number_nodes(builder, order, scratch);
 	age_directories(builder, order, n);
@@ -377,7 +378,7 @@ int builder_finish(struct builder *builder, struct tree **ret_tree)
 		return E_NOTFOUND;
 	}
 	void *memory =
-		calloc(builder->n, sizeof(struct sorted) + sizeof(uint32_t) + sizeof(uint16_t));
+		calloc(builder->n, sizeof(struct sorted) + sizeof(uint64_t) + sizeof(uint16_t));
 	if (!memory) {
 		return -ENOMEM;
 	}

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/crypto.h"
+#include "base/hash.h"
 #include "base/timefmt.h"
 #include "metadata/builder.h"
 #include "metadata/contents.h"
@@ -50,7 +51,7 @@ static uint16_t node_at(const struct tree *tree, struct str path)
 	if (path.n == 0) {
 		return 0;
 	}
-	uint16_t at = tree->heads[tree_slot(tree_hash(TREE_HASH_START, path), tree->n_heads)];
+	uint16_t at = tree->heads[hash_slot(hash_str(HASH_START, path), tree->n_heads)];
 	while (at && !is_at(tree, &tree->nodes[at], path)) {
 		at = tree->nodes[at].chain;
 	}

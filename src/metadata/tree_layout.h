@@ -46,20 +46,4 @@ struct tree {
 	struct role_credentials *instance_role; /* identity-credentials/ec2 */
 };
 
-#define TREE_HASH_START UINT32_C(2166136261)
-
-/* FNV-1a: short keys that no caller can put there. */
-static inline uint32_t tree_hash(uint32_t h, struct str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		h = (h ^ (unsigned char)s.p[i]) * UINT32_C(16777619);
-	}
-	return h;
-}
-
-static inline uint16_t tree_slot(uint32_t h, uint16_t n_heads)
-{
-	return (uint16_t)((h ^ h >> 15) & (n_heads - 1u));
-}
-
 #endif
