@@ -1,5 +1,5 @@
 /*
- * config_help - what the two tests of src/config/ share: cases from files, memory that runs out.
+ * config_help - what the tests of src/config/ share: cases from files, memory that runs out.
  *
  * Included once in a program. Linked with -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc the tests
  * that let every allocation fail run; without, they are skipped.
