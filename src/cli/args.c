@@ -333,7 +333,7 @@ static int check_whole(const struct args *args, const struct command *commands, 
 				args_flags[i].name);
 		}
 	}
-	if (c->operand && !args->operand) {
+	if (c->operand && c->operand[0] != '[' && !args->operand) {
 		return diag_set(diag, E_SYNTAX, "%s%s%s needs %s; see telltale help %s%s%s",
 			c->word, space, sub, c->operand, c->word, space, sub);
 	}

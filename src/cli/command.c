@@ -38,6 +38,8 @@ static const struct command commands[] = {
 		"Without an option it shows them. A change takes effect at once.\n"},
 	{"identity", "certificate", NULL, DATA_FLAGS, cli_identity_certificate,
 		"print the certificate that verifies identity documents", NULL},
+	{"audit", NULL, "[NAME]", DATA_FLAGS, cli_audit, "show who changed what, the newest first",
+		"NAME is an instance's; without it every change is shown.\n"},
 	{"get", NULL, "PATH", ARGS_BIT(ARGS_ENDPOINT), cli_get,
 		"ask a metadata service, with a session token",
 		"PATH is meta-data/instance-id or the like, below /latest/, or starts with \"/\".\n"

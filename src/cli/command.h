@@ -25,7 +25,7 @@ struct args;
 struct command {
 	const char *word;       /* NULL ends a table */
 	const char *subcommand; /* NULL: the word is the whole command */
-	const char *operand;    /* the one name that it needs; NULL: none */
+	const char *operand;    /* the one name that it needs, "[NAME]" that it takes; NULL: none */
 	uint32_t flags;         /* ARGS_BIT(…) of those that it takes (args.h) */
 	int (*run)(const struct args *args);
 	const char *summary; /* one line */
@@ -56,6 +56,7 @@ int cli_instance_delete(const struct args *args);
 int cli_instance_revoke(const struct args *args);
 int cli_options(const struct args *args);
 int cli_identity_certificate(const struct args *args);
+int cli_audit(const struct args *args);
 int cli_get(const struct args *args);
 int cli_config_check(const struct args *args);
 int cli_config_show(const struct args *args);

@@ -79,10 +79,9 @@ int lightsail_get_access_details(struct call *call)
 	json_t *address = json_object_get(view, "publicIpAddress");
 	address = address ? address : json_object_get(view, "privateIpAddress");
 	return call_set(call, "accessDetails",
-		json_pack("{s:O, s:O, s:s, s:O, s:O}", "instanceName",
-			json_object_get(view, "name"), "ipAddress", address, "protocol", "ssh",
-			"username", json_object_get(view, "username"), "ipv6Addresses",
-			json_object_get(view, "ipv6Addresses")));
+		json_pack("{s:O, s:O, s:s, s:O}", "instanceName", json_object_get(view, "name"),
+			"ipAddress", address, "protocol", "ssh", "username",
+			json_object_get(view, "username")));
 }
 
 /* --- changing -------------------------------------------------------------------------------- */

@@ -328,7 +328,7 @@ static int build(
 	json_t *value = list ? json_array() : json_object();
 	int rc = value ? 0 : diag_set(diag, -ENOMEM, "out of memory");
 	for (size_t i = 0; rc == 0 && i < n;) {
-		json_t *element;
+		json_t *element = NULL;
 		struct str part = part_at(&pairs[i], at);
 		size_t run = count_run(&pairs[i], n - i, at);
 		rc = build(&pairs[i], run, at + part.n + 1, &element, diag);
@@ -345,12 +345,11 @@ static int build(
 	return 0;
 }
 
-int query_parse(struct str text, json_t **ret_request, struct diag *diag)
+/* The empty text is an object as well. */
+static int build_request(const struct query *query, json_t **ret_request, struct diag *diag)
 {
-	CLEANUP(query_done) struct query query = {0};
-	TRY(read_pairs(&query, text, diag));
-	if (query.n > 0) {
-		return build(query.pairs, query.n, 0, ret_request, diag);
+	if (query->n > 0) {
+		return build(query->pairs, query->n, 0, ret_request, diag);
 	}
 	json_t *request = json_object();
 	if (!request) {
@@ -358,4 +357,15 @@ int query_parse(struct str text, json_t **ret_request, struct diag *diag)
 	}
 	*ret_request = request;
 	return 0;
+}
+
+int query_parse(struct str text, json_t **ret_request, struct diag *diag)
+{
+	struct query query = {0};
+	int rc = read_pairs(&query, text, diag);
+	if (rc == 0) {
+		rc = build_request(&query, ret_request, diag);
+	}
+	query_done(&query);
+	return rc;
 }

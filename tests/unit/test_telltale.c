@@ -204,7 +204,7 @@ static void bodies_that_are_none(void **state)
 	static const char *const operations[] = {"GetInstance", "GetInstances", "PutInstances",
 		"DeleteInstance", "RevokeTokens", "UpdateInstanceMetadataOptions",
 		"GetIdentityCertificate", "GetConfiguration"};
-	static const char *const bodies[] = {"", " ", "{", "[]", "'aa'", "null", "7", "{} {}",
+	static const char *const bodies[] = {" ", "{", "[]", "'aa'", "null", "7", "{} {}",
 		"{'a': 1,}", "{'instanceName': 'aa', 'instanceName': 'aa'}",
 		"{'instanceName': 'a\\u0000a'}", "{'instanceName': '\xff'}"};
 	assert_int_equal(control_put(c, INSTANCES), 0);
@@ -371,7 +371,7 @@ static void quoted_messages(void **state)
 			"unknown member 'a?b?c?d'"},
 		{__LINE__, "GetInstance", "{'instanceName': 'a\\r\\nb'}", "'a??b'"},
 		{__LINE__, "UpdateInstanceMetadataOptions", "{'instanceName': 'aa', 'x\\n': 1}",
-			"unknown option 'x?'"},
+			"unknown member 'x?'"},
 		{__LINE__, "UpdateInstanceMetadataOptions",
 			"{'instanceName': 'aa', 'httpTokens': '\\u001b[31m'}", "'?[31m'"},
 	};
