@@ -41,11 +41,12 @@ struct entry {
 	_Atomic uint32_t holds;             /* connections, and the signer */
 	_Atomic int64_t throttle_ns;        /* when the token bucket is full again */
 	_Atomic(struct signed_document *) signed_document;
-	_Atomic bool signing;            /* the signer has it */
-	struct entry *next_dead;         /* of those that were removed; the writer's */
-	uint64_t dead_epoch;             /* when it was removed; the writer's */
-	uint64_t mark;                   /* of its last change: registry_passed(); the writer's */
-	bool detached;                   /* by registry_detach(); the writer's */
+	_Atomic bool signing;    /* the signer has it */
+	struct entry *next_dead; /* of those that were removed; the writer's */
+	uint64_t dead_epoch;     /* when it was removed; the writer's */
+	uint64_t mark;           /* of its last change: registry_passed(); the writer's */
+	uint64_t reported[2];    /* of the first two counters: what is recorded; the writer's */
+	bool detached;           /* by registry_detach(); the writer's */
 	_Atomic(struct stats *) stats[]; /* one a worker, NULL until first needed */
 };
 
