@@ -23,6 +23,8 @@ _telltale_value() { # what may stand behind a flag; fails when it takes nothing
     --http-tokens) _telltale_words "required optional" "$2" ;;
     --http-endpoint | --http-protocol-ipv6 | --instance-metadata-tags)
       _telltale_words "enabled disabled" "$2" ;;
+    --since) _telltale_words "15m 1h 24h 7d 4w" "$2" ;;
+    --period) _telltale_words "60 300 900 3600 10800 21600 86400" "$2" ;;
     --log-level) _telltale_words "error warn info debug" "$2" ;;
     --config | -c | --instances | --socket)
       compopt -o filenames 2>/dev/null
@@ -39,6 +41,7 @@ _telltale_flags() { # those of a command
     options)
       echo --http-tokens --http-endpoint --http-put-response-hop-limit --http-protocol-ipv6
       echo --instance-metadata-tags --json --socket ;;
+    metrics) echo --since --period --json --socket ;;
     get) echo --endpoint ;;
     "config check") ;;
     "instance "* | "identity "* | "config "*) echo --json --socket ;;
@@ -80,7 +83,7 @@ _telltale() {
     return
   fi
   case $command in
-    "") _telltale_words "serve instance options identity get config help" "$word" ;;
+    "") _telltale_words "serve instance options metrics identity get config help" "$word" ;;
     instance) _telltale_words "list show put delete revoke" "$word" ;;
     identity) _telltale_words "certificate" "$word" ;;
     config) _telltale_words "check show" "$word" ;;
@@ -89,7 +92,7 @@ _telltale() {
     return
   fi
   case $command in
-    options | "instance show" | "instance delete" | "instance revoke")
+    options | metrics | "instance show" | "instance delete" | "instance revoke")
       _telltale_words "$(_telltale_names)" "$word" ;;
     "instance put" | "config check")
       compopt -o filenames 2>/dev/null

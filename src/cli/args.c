@@ -63,6 +63,15 @@ const struct args_flag_row args_flags[ARGS_FLAGS] = {
 	[ARGS_ENDPOINT] = {.name = "endpoint",
 		.value = "URL",
 		.help = "http://HOST[:PORT] of the metadata service"},
+	[ARGS_SINCE] = {.name = "since",
+		.value = "TIME",
+		.is_duration = true,
+		.help = "how far back: 90s, 15m, 24h, 7d, 4w; without it 24h"},
+	[ARGS_PERIOD] = {.name = "period",
+		.value = "SECONDS",
+		.min = 60,
+		.max = ARGS_DURATION_MAX_S,
+		.help = "the time of one row, a multiple of 60; without it what fits"},
 	[ARGS_JSON] = {.name = "json", .help = "print JSON"},
 	[ARGS_SOCKET] = {.name = "socket", .value = "PATH", .help = "the control socket"},
 };
@@ -180,6 +189,31 @@ static bool is_address(struct str text)
 	       str_to_u64(str_from(text, 1), &port) == 0 && port <= UINT16_MAX;
 }
 
+int args_duration(struct str text, uint32_t *ret_s)
+{
+	static const struct {
+		char letter;
+		uint32_t s;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
+	uint64_t value;
+	size_t i = 0;
+	if (text.n < 2) {
+		return E_SYNTAX;
+	}
+	while (i < sizeof units / sizeof units[0] && units[i].letter != text.p[text.n - 1]) {
+		i++;
+	}
+	if (i == sizeof units / sizeof units[0]) {
+		return E_SYNTAX;
+	}
+	TRY(str_to_u64((struct str){text.p, text.n - 1}, &value));
+	if (value == 0 || value > ARGS_DURATION_MAX_S / units[i].s) {
+		return E_RANGE;
+	}
+	*ret_s = (uint32_t)value * units[i].s;
+	return 0;
+}
+
 /* A value is checked before anything is sent. */
 static int check_value(const struct args_flag_row *row, const char *value, struct diag *diag)
 {
@@ -195,6 +229,12 @@ static int check_value(const struct args_flag_row *row, const char *value, struc
 		return diag_set(diag, E_SYNTAX,
 			"--%s: '%s' is not ADDR:PORT, with brackets around an IPv6 ADDR", row->name,
 			value);
+	}
+	uint32_t duration_s;
+	if (row->is_duration && args_duration(str_of(value), &duration_s) < 0) {
+		return diag_set(diag, E_SYNTAX,
+			"--%s: '%s' is not a time as 90s, 15m, 24h, 7d or 4w, 455d at most",
+			row->name, value);
 	}
 	uint64_t number;
 	if (row->max && (str_to_u64(str_of(value), &number) < 0 || number < row->min ||

@@ -35,6 +35,8 @@ enum args_flag {
 	ARGS_HTTP_IPV6,
 	ARGS_METADATA_TAGS,
 	ARGS_ENDPOINT,
+	ARGS_SINCE,
+	ARGS_PERIOD,
 	ARGS_JSON,
 	ARGS_SOCKET,
 	ARGS_FLAGS
@@ -50,6 +52,7 @@ struct args_flag_row {
 	const char *choices; /* "a|b": the value is one of these; NULL: anything */
 	uint32_t min, max;   /* the value is a number from min to max; max 0: is no number */
 	bool is_address;     /* the value is ADDR:PORT or [ADDR]:PORT */
+	bool is_duration;    /* the value is what args_duration() takes */
 	const char *help;
 };
 
@@ -86,6 +89,15 @@ static inline bool args_has(const struct args *args, enum args_flag flag)
 {
 	return args->value[flag] != NULL;
 }
+
+/* As long as metric history is kept. */
+#define ARGS_DURATION_MAX_S (455 * UINT32_C(86400))
+
+/*
+ * A time of at least a second: a number and one of s, m, h, d, w, as 15m.
+ * Returns 0, E_SYNTAX, or E_RANGE for 0 and beyond ARGS_DURATION_MAX_S.
+ */
+MUST_CHECK int args_duration(struct str text, uint32_t *ret_s);
 
 /* How a flag's value is written in help: its choices, or its name; NULL: takes none. */
 const char *args_value_text(const struct args_flag_row *row);

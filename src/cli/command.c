@@ -36,6 +36,10 @@ static const struct command commands[] = {
 	{"options", NULL, "NAME", DATA_FLAGS | OPTION_FLAGS, cli_options,
 		"show or change an instance's metadata options",
 		"Without an option it shows them. A change takes effect at once.\n"},
+	{"metrics", NULL, "NAME", DATA_FLAGS | ARGS_BIT(ARGS_SINCE) | ARGS_BIT(ARGS_PERIOD),
+		cli_metrics, "show how often an instance is called without a token",
+		"NO-TOKEN is MetadataNoToken: calls without a token that were answered. REJECTED is\n"
+		"MetadataNoTokenRejected: those that were refused, as tokens are required.\n"},
 	{"identity", "certificate", NULL, DATA_FLAGS, cli_identity_certificate,
 		"print the certificate that verifies identity documents", NULL},
 	{"audit", NULL, "[NAME]", DATA_FLAGS, cli_audit, "show who changed what, the newest first",

@@ -57,6 +57,7 @@ int cli_instance_revoke(const struct args *args);
 int cli_options(const struct args *args);
 int cli_identity_certificate(const struct args *args);
 int cli_audit(const struct args *args);
+int cli_metrics(const struct args *args);
 int cli_get(const struct args *args);
 int cli_config_check(const struct args *args);
 int cli_config_show(const struct args *args);

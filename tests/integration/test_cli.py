@@ -15,7 +15,7 @@ from wire import assert_404, assert_empty
 ID = "/latest/meta-data/instance-id"
 HELP = [
     [], ["serve"], ["instance"], ["instance", "list"], ["instance", "show"], ["instance", "put"],
-    ["instance", "delete"], ["instance", "revoke"], ["options"], ["identity"],
+    ["instance", "delete"], ["instance", "revoke"], ["options"], ["metrics"], ["identity"],
     ["identity", "certificate"], ["get"], ["config"], ["config", "check"], ["config", "show"],
 ]  # fmt: skip
 
@@ -64,7 +64,7 @@ def test_help_goes_to_stdout_with_code_0(command):
 
 def test_help_names_every_command():
     out = run_binary("--help").ok().out
-    for word in ("serve", "instance", "options", "identity", "get", "config"):
+    for word in ("serve", "instance", "options", "metrics", "identity", "get", "config"):
         assert re.search(rf"\b{word}\b", out), word
 
 
