@@ -1,98 +1,13 @@
 /*
  * The promises of store/store.h, asked of every back end, and the faults of the fake one.
- * What only SQLite has to do is in test_sqlite.c.
+ * Operations and audit records are in test_store_trail.c, metric points in test_store_points.c;
+ * what only SQLite has to do is in test_sqlite.c.
  */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "base/buf.h"
-#include "store/store.h"
-#include "tests/fake/store_memory.h"
+#include "tests/unit/store_help.h"
 
 #define MANY_ROWS    5000
-#define RANDOM_STEPS 1500
 #define RANDOM_NAMES 12
 #define BIG_BYTES    ((size_t)3 * 1024 * 1024)
-
-struct fixture {
-	char folder[64];
-	char url[128];
-	bool is_memory;
-	struct store *store;
-	struct diag diag;
-};
-
-/* --- both back ends behind one fixture ------------------------------------------------------- */
-
-static int setup_memory(void **state)
-{
-	struct fixture *f = calloc(1, sizeof *f);
-	f->is_memory = true;
-	f->store = store_memory_new();
-	*state = f;
-	return f->store ? 0 : -1;
-}
-
-static int setup_sqlite(void **state)
-{
-	struct fixture *f = calloc(1, sizeof *f);
-	/* In memory where that can be had: thousands of transactions wait for the disk otherwise. */
-	(void)snprintf(f->folder, sizeof f->folder, "%s/telltale-store-XXXXXX",
-		access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	if (!mkdtemp(f->folder)) {
-		return -1;
-	}
-	(void)snprintf(f->url, sizeof f->url, "sqlite://%s/new/telltale.db", f->folder);
-	*state = f;
-	int rc = store_open(str_of(f->url), &f->store, &f->diag);
-	if (rc < 0) {
-		print_error("%s\n", f->diag.text);
-	}
-	return rc;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	store_free(f->store);
-	if (!f->is_memory) {
-		char command[128];
-		(void)snprintf(command, sizeof command, "rm -rf %s", f->folder);
-		if (system(command) != 0) {
-			return -1;
-		}
-	}
-	free(f);
-	return 0;
-}
-
-/* What is not committed is gone, in the fake as well. */
-static void reopen(struct fixture *f)
-{
-	if (f->is_memory) {
-		f->store->ops->rollback(f->store);
-		return;
-	}
-	store_free(f->store);
-	f->store = NULL;
-	assert_int_equal(store_open(str_of(f->url), &f->store, &f->diag), 0);
-}
-
-static void begin(struct fixture *f)
-{
-	assert_int_equal(f->store->ops->begin(f->store, &f->diag), 0);
-}
-
-static void commit(struct fixture *f)
-{
-	assert_int_equal(f->store->ops->commit(f->store, &f->diag), 0);
-}
 
 static void put_row(struct fixture *f, const struct store_instance *row)
 {
@@ -123,14 +38,6 @@ static int add_line(void *ctx, const struct store_instance *row)
 		buf_add_f(ctx, "-%.*s ", STR_FMT(row->name));
 	}
 	return 0;
-}
-
-static void assert_lines(struct buf *lines, const char *expected)
-{
-	buf_add_char(lines, '\0');
-	assert_int_equal(buf_status(lines), 0);
-	assert_string_equal(lines->p, expected);
-	buf_done(lines);
 }
 
 static void assert_rows(struct fixture *f, const char *expected)
@@ -595,20 +502,13 @@ static int add_all(void *ctx, const struct store_instance *row)
 	return 0;
 }
 
-static void assert_same(struct fixture *f, struct store *other)
+static void dump(struct store *store, struct buf *ret_text)
 {
-	struct buf here = BUF_EMPTY;
-	struct buf there = BUF_EMPTY;
-	assert_int_equal(f->store->ops->instance_each(f->store, add_all, &here, NULL), 0);
-	assert_int_equal(f->store->ops->changed_since(f->store, 0, add_all, &here, NULL), 0);
-	assert_int_equal(other->ops->instance_each(other, add_all, &there, NULL), 0);
-	assert_int_equal(other->ops->changed_since(other, 0, add_all, &there, NULL), 0);
-	assert_true(str_eq(buf_str(&here), buf_str(&there)));
-	buf_done(&here);
-	buf_done(&there);
+	assert_int_equal(store->ops->instance_each(store, add_all, ret_text, NULL), 0);
+	assert_int_equal(store->ops->changed_since(store, 0, add_all, ret_text, NULL), 0);
 }
 
-static void random_step(struct store *store, uint32_t dice, int *ret_rc)
+static int random_step(struct store *store, uint32_t dice)
 {
 	char name[16];
 	char spec[16];
@@ -621,51 +521,27 @@ static void random_step(struct store *store, uint32_t dice, int *ret_rc)
 		.changed_s = (int64_t)dice};
 	switch (dice % 16) {
 	case 0:
-		*ret_rc = store->ops->begin(store, NULL);
-		break;
+		return store->ops->begin(store, NULL);
 	case 1:
-		*ret_rc = store->ops->commit(store, NULL);
-		break;
+		return store->ops->commit(store, NULL);
 	case 2:
 		store->ops->rollback(store);
-		break;
+		return 0;
 	case 3:
-		*ret_rc = store->ops->secret_put(store, row.name, row.spec, NULL);
-		break;
+		return store->ops->secret_put(store, row.name, row.spec, NULL);
 	case 4:
 	case 5:
 	case 6:
 	case 7:
-		*ret_rc = store->ops->instance_delete(store, row.name, NULL);
-		break;
+		return store->ops->instance_delete(store, row.name, NULL);
 	default:
-		*ret_rc = store->ops->instance_put(store, &row, NULL);
+		return store->ops->instance_put(store, &row, NULL);
 	}
 }
 
 static void test_same_as_the_fake(void **state)
 {
-	struct fixture *f = *state;
-	struct store *fake = store_memory_new();
-	assert_non_null(fake);
-	uint32_t dice = 1;
-	for (unsigned i = 0; i < RANDOM_STEPS; i++) {
-		dice = dice * 1664525 + 1013904223;
-		int here = 0;
-		int there = 0;
-		random_step(f->store, dice >> 8, &here);
-		random_step(fake, dice >> 8, &there);
-		assert_int_equal(here, there);
-		if (i % 64 == 0) {
-			assert_same(f, fake);
-		}
-		if (i % 300 == 299) {
-			reopen(f);
-			fake->ops->rollback(fake);
-			assert_same(f, fake);
-		}
-	}
-	store_free(fake);
+	assert_same_steps(*state, random_step, dump);
 }
 
 /* --- faults of the fake ---------------------------------------------------------------------- */
@@ -738,12 +614,6 @@ static void test_failed_change_loses_its_transaction(void **state)
 	commit(f);
 	assert_rows(f, "b=1 ");
 }
-
-#define BOTH(test)                                                    \
-	{#test " (memory)", test, setup_memory, teardown, NULL},      \
-	{                                                             \
-#test " (sqlite)", test, setup_sqlite, teardown, NULL \
-	}
 
 int main(void)
 {
