@@ -67,6 +67,20 @@ void scratch_assert_refused(struct scratch *f, int expected, const char *text)
 	}
 }
 
+/* What goes with web-NUMBER into every other table. 0 or an error. */
+static int put_trail(struct store *store, struct str name, unsigned number)
+{
+	char bytes[64];
+	(void)snprintf(bytes, sizeof bytes, "%s@%u", name.p, number);
+	struct store_operation operation = {
+		.id = name, .resource = name, .body = str_of(bytes), .open = number % 2 == 0};
+	struct store_audit audit = {.at_ms = number, .who = STR("files"), .resource = name};
+	struct store_points points = {name, 60, number, str_of(bytes)};
+	TRY(store->ops->operation_put(store, &operation, NULL));
+	TRY(store->ops->audit_add(store, &audit, NULL));
+	return store->ops->points_put(store, &points, NULL);
+}
+
 /* name and a specification that is known by the number. 0 or an error. */
 int scratch_put(struct store *store, unsigned number)
 {
@@ -75,7 +89,8 @@ int scratch_put(struct store *store, unsigned number)
 	(void)snprintf(name, sizeof name, "web-%06u", number);
 	memset(spec, 'a' + (int)(number % 26), sizeof spec);
 	struct store_instance row = {.name = str_of(name), .spec = {spec, sizeof spec}};
-	return store->ops->instance_put(store, &row, NULL);
+	TRY(store->ops->instance_put(store, &row, NULL));
+	return put_trail(store, row.name, number);
 }
 
 int scratch_commit(struct store *store, unsigned number)
@@ -101,11 +116,58 @@ static int count_row(void *ctx, const struct store_instance *row)
 	return 0;
 }
 
+static int count_operation(void *ctx, const struct store_operation *operation)
+{
+	unsigned *left = ctx;
+	char name[32];
+	(void)snprintf(name, sizeof name, "web-%06u", *left - 1);
+	if (operation->number != *left || !str_eq(operation->id, str_of(name))) {
+		return -EBADMSG;
+	}
+	--*left;
+	return 0;
+}
+
+static int count_audit(void *ctx, const struct store_audit *audit)
+{
+	unsigned *left = ctx;
+	if (audit->number != *left || audit->at_ms != (int64_t)*left - 1) {
+		return -EBADMSG;
+	}
+	--*left;
+	return 0;
+}
+
+/* They carry a check of their own, as the store has none. */
+static int check_points(const struct store_points *points)
+{
+	char bytes[64];
+	(void)snprintf(bytes, sizeof bytes, "%.*s@%lld", STR_FMT(points->instance_id),
+		(long long)points->start_s);
+	return str_eq(points->bytes, str_of(bytes)) ? 0 : E_DAMAGED;
+}
+
+static int count_points(void *ctx, const struct store_points *points)
+{
+	unsigned *count = ctx;
+	if (check_points(points) < 0 || points->start_s != *count) {
+		return -EBADMSG;
+	}
+	++*count;
+	return 0;
+}
+
 int scratch_count(struct store *store)
 {
 	unsigned count = 0;
-	int rc = store->ops->instance_each(store, count_row, &count, NULL);
-	return rc < 0 ? rc : (int)count;
+	TRY(store->ops->instance_each(store, count_row, &count, NULL));
+	unsigned operations = count;
+	unsigned audits = count;
+	unsigned points = 0;
+	TRY(store->ops->operation_each(store, STR_EMPTY, 0, count_operation, &operations, NULL));
+	TRY(store->ops->audit_each(store, STR_EMPTY, 0, count_audit, &audits, NULL));
+	TRY(store->ops->points_before(store, 60, INT64_MAX, count_points, &points, NULL));
+	return operations == 0 && audits == 0 && points == count ? (int)count : -EBADMSG;
 }
 
 struct buf scratch_read(const char *path)
@@ -157,12 +219,56 @@ int scratch_add_row(void *ctx, const struct store_instance *row)
 	return 0;
 }
 
+static int add_operation(void *ctx, const struct store_operation *operation)
+{
+	buf_add(ctx, operation->id);
+	buf_add(ctx, operation->resource);
+	buf_add(ctx, operation->body);
+	buf_add_f(ctx, " %d %llu\n", operation->open, (unsigned long long)operation->number);
+	return 0;
+}
+
+static int add_audit(void *ctx, const struct store_audit *audit)
+{
+	buf_add(ctx, audit->who);
+	buf_add(ctx, audit->resource);
+	buf_add_f(ctx, " %lld %llu\n", (long long)audit->at_ms, (unsigned long long)audit->number);
+	return 0;
+}
+
+static int add_points(void *ctx, const struct store_points *points)
+{
+	TRY(check_points(points));
+	buf_add(ctx, points->bytes);
+	buf_add_char(ctx, '\n');
+	return 0;
+}
+
+static int add_id(void *ctx, struct str instance_id)
+{
+	buf_add(ctx, instance_id);
+	return 0;
+}
+
+static int dump_trail(struct store *store, struct buf *ret_text)
+{
+	const struct store_ops *ops = store->ops;
+	TRY(ops->operation_each(store, STR_EMPTY, 0, add_operation, ret_text, NULL));
+	TRY(ops->operation_open(store, add_operation, ret_text, NULL));
+	TRY(ops->operation_each(store, STR("web-000003"), 0, add_operation, ret_text, NULL));
+	TRY(ops->audit_each(store, STR_EMPTY, 0, add_audit, ret_text, NULL));
+	TRY(ops->points_before(store, 60, INT64_MAX, add_points, ret_text, NULL));
+	TRY(ops->points_instances(store, add_id, ret_text, NULL));
+	return ops->points_each(store, STR("web-000003"), 60, 0, 9, add_points, ret_text, NULL);
+}
+
 /* All that can be read. 0 or the first error. */
 int scratch_dump(struct store *store, struct buf *ret_text)
 {
 	struct secret key = {0};
 	TRY(store->ops->instance_each(store, scratch_add_row, ret_text, NULL));
 	TRY(store->ops->changed_since(store, 0, scratch_add_row, ret_text, NULL));
+	TRY(dump_trail(store, ret_text));
 	TRY(store->ops->secret_get(store, STR("key"), &key, NULL));
 	buf_add(ret_text, (struct str){(const char *)key.p, key.n});
 	secret_done(&key);

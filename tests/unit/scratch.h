@@ -39,13 +39,19 @@ void scratch_assert_refused(struct scratch *f, int expected, const char *text);
 /* And the file is as it was. */
 void scratch_assert_kept(struct scratch *f, int expected, const char *text);
 
-/* Put web-NUMBER, whose specification is known by the number; 0 or an error. */
+/*
+ * Put web-NUMBER, whose specification is known by the number, with an operation, an audit record
+ * and a run of points that go with it; 0 or an error.
+ */
 int scratch_put(struct store *store, unsigned number);
 
 /* The same in a transaction of its own. */
 int scratch_commit(struct store *store, unsigned number);
 
-/* How many rows there are, which must be web-000000, web-000001 …, or an error. */
+/*
+ * How many rows there are, which must be web-000000, web-000001 …, and as many of all that goes
+ * with them, or an error.
+ */
 int scratch_count(struct store *store);
 
 /* Some rows, big and small, deleted ones and a secret; returns all that can be read. */

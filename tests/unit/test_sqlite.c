@@ -20,6 +20,11 @@
 #define HEADER_BYTES 100
 #define MALLOCS_MOST 20000
 
+/* Of tests/vectors/store/schema-1.sql */
+#define OLD_ROWS                                        \
+	"web-1{\"name\":\"web-1\"}{} 4000000000 -1 1\n" \
+	"web-2 0 1700003600 2\n"
+
 /* By another program, so to speak. */
 static void run_sql(const char *path, const char *sql)
 {
@@ -208,6 +213,29 @@ static void test_newer_schema_is_refused(void **state)
 	assert_int_equal(scratch_try(f), 0);
 }
 
+/* A file of the schema before, its rows with their sums as it wrote them. */
+static void test_older_schema_is_brought_forward(void **state)
+{
+	struct scratch *f = *state;
+	struct buf sql = scratch_read(TEST_SOURCE_ROOT "/tests/vectors/store/schema-1.sql");
+	buf_add_char(&sql, '\0');
+	run_sql(f->path, sql.p);
+	buf_done(&sql);
+	for (unsigned i = 0; i < 2; i++) { /* and what was brought forward is read again */
+		struct store *store = scratch_open(f);
+		struct buf text = BUF_EMPTY;
+		assert_non_null(store);
+		assert_int_equal(scratch_dump(store, &text), 0);
+		buf_add_char(&text, '\0');
+		assert_non_null(strstr(text.p, OLD_ROWS));
+		assert_non_null(strstr(text.p, OLD_ROWS "web-3 0 0 4\n")); /* changed_since() */
+		assert_non_null(strstr(text.p, "0123456789"));
+		assert_int_equal(i == 0 ? scratch_commit(store, 0) : 0, 0);
+		buf_done(&text);
+		store_free(store);
+	}
+}
+
 static void test_odd_contents_are_refused(void **state)
 {
 	struct scratch *f = *state;
@@ -219,6 +247,9 @@ static void test_odd_contents_are_refused(void **state)
 		{"UPDATE state SET revision = 1", "revision counter"},
 		{"ALTER TABLE instance RENAME COLUMN spec TO specs", "no column named spec"},
 		{"DROP TABLE secret", "no such table"},
+		{"DROP TABLE points", "no such table"},
+		{"DROP INDEX points_of; ALTER TABLE audit RENAME who TO whom",
+			"no column named who"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		(void)unlink(f->path);
@@ -317,6 +348,136 @@ static void test_damaged_rows_are_named(void **state)
 		ops->instance_get(store, STR("web-000003"), scratch_add_row, &text, NULL), 0);
 	store_free(store);
 	buf_done(&text);
+}
+
+static int forget_operation(void *ctx, const struct store_operation *operation)
+{
+	(void)ctx;
+	(void)operation;
+	return 0;
+}
+
+static int forget_audit(void *ctx, const struct store_audit *audit)
+{
+	(void)ctx;
+	(void)audit;
+	return 0;
+}
+
+static int forget_points(void *ctx, const struct store_points *points)
+{
+	(void)ctx;
+	(void)points;
+	return 0;
+}
+
+static int forget_id(void *ctx, struct str instance_id)
+{
+	(void)ctx;
+	(void)instance_id;
+	return 0;
+}
+
+/* The rows of scratch_sample(), changed by another program. */
+static struct store *open_changed(struct scratch *f, const char *sql)
+{
+	struct buf text = scratch_sample(f, 8);
+	buf_done(&text);
+	run_sql(f->path, sql);
+	struct store *store = scratch_open(f);
+	assert_non_null(store);
+	return store;
+}
+
+static void assert_damaged(struct scratch *f, int rc, const char *name)
+{
+	assert_int_equal(rc, E_DAMAGED);
+	assert_non_null(strstr(f->diag.text, name));
+}
+
+static void test_damaged_operations_are_named(void **state)
+{
+	static const char *const changes[] = {
+		"UPDATE operation SET number = 30 WHERE number = 3",
+		"UPDATE operation SET resource = 'web' WHERE number = 3",
+		"UPDATE operation SET body = '' WHERE number = 3",
+		"UPDATE operation SET open = 0 WHERE number = 3",
+		"UPDATE operation SET open = 3 WHERE number = 3",
+		"UPDATE operation SET sum = sum + 1 WHERE number = 3",
+	};
+	struct scratch *f = *state;
+	struct str id = STR("web-000002");
+	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+		(void)unlink(f->path);
+		struct store *store = open_changed(f, changes[i]);
+		const struct store_ops *ops = store->ops;
+		assert_damaged(f,
+			ops->operation_each(store, STR_EMPTY, 0, forget_operation, NULL, &f->diag),
+			"web-000002");
+		assert_damaged(f, ops->operation_get(store, id, forget_operation, NULL, &f->diag),
+			"web-000002");
+		assert_int_equal(scratch_commit(store, 2), 0); /* put anew, it is whole again */
+		assert_int_equal(ops->operation_get(store, id, forget_operation, NULL, NULL), 0);
+		assert_int_equal(
+			ops->operation_each(store, id, 0, forget_operation, NULL, NULL), 0);
+		store_free(store);
+	}
+}
+
+static void test_damaged_audits_are_named(void **state)
+{
+	static const char *const changes[] = {
+		"UPDATE audit SET number = 30 WHERE number = 3",
+		"UPDATE audit SET at_ms = 0 WHERE number = 3",
+		"UPDATE audit SET who = '' WHERE number = 3",
+		"UPDATE audit SET came_from = 'x' WHERE number = 3",
+		"UPDATE audit SET action = who, who = action WHERE number = 3",
+		"UPDATE audit SET resource = 'web-000002x' WHERE number = 3",
+		"UPDATE audit SET result = 'ok' WHERE number = 3",
+		"UPDATE audit SET request_id = x'00' || '' WHERE number = 3",
+	};
+	struct scratch *f = *state;
+	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+		(void)unlink(f->path);
+		struct store *store = open_changed(f, changes[i]);
+		assert_damaged(f,
+			store->ops->audit_each(store, STR_EMPTY, 0, forget_audit, NULL, &f->diag),
+			"web-000002");
+		store_free(store);
+	}
+}
+
+/* Of points it is the caller who knows whether they are whole; whose they are, the store. */
+static void test_damaged_series_are_named(void **state)
+{
+	static const char *const changes[] = {
+		"UPDATE series SET instance_id = 'web' WHERE number = 3",
+		"UPDATE series SET number = 30 WHERE number = 3",
+		"UPDATE series SET sum = 1 WHERE number = 3",
+		"DELETE FROM series WHERE number = 3",
+	};
+	struct scratch *f = *state;
+	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+		(void)unlink(f->path);
+		struct store *store = open_changed(f, changes[i]);
+		const struct store_ops *ops = store->ops;
+		struct str id = i == 0 ? STR("web") : STR("web-000002");
+		struct store_points points = {id, 60, 0, STR("")};
+		bool is_deleted = i == 3;
+		assert_damaged(
+			f, ops->points_before(store, 60, 9, forget_points, NULL, &f->diag), "");
+		if (!is_deleted) {
+			assert_damaged(
+				f, ops->points_instances(store, forget_id, NULL, &f->diag), id.p);
+			assert_int_equal(ops->begin(store, NULL), 0);
+			assert_damaged(f, ops->points_put(store, &points, &f->diag), id.p);
+			assert_int_equal(ops->commit(store, NULL), E_DAMAGED);
+			assert_int_equal(ops->begin(store, NULL), 0);
+			assert_damaged(f, ops->points_delete(store, id, 60, 2, &f->diag), id.p);
+			ops->rollback(store);
+		}
+		store_free(store);
+	}
 }
 
 /* --- two at a time --------------------------------------------------------------------------- */
@@ -440,10 +601,14 @@ int main(void)
 		TEST(test_empty_file_is_new),
 		TEST(test_other_files_are_refused),
 		TEST(test_newer_schema_is_refused),
+		TEST(test_older_schema_is_brought_forward),
 		TEST(test_odd_contents_are_refused),
 		TEST(test_damaged_bytes),
 		TEST(test_truncated),
 		TEST(test_damaged_rows_are_named),
+		TEST(test_damaged_operations_are_named),
+		TEST(test_damaged_audits_are_named),
+		TEST(test_damaged_series_are_named),
 		TEST(test_second_opener),
 		TEST(test_other_programs_may_look),
 		TEST(test_every_allocation_fails_once),
