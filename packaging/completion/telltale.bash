@@ -44,7 +44,7 @@ _telltale_flags() { # those of a command
     metrics) echo --since --period --json --socket ;;
     get) echo --endpoint ;;
     "config check") ;;
-    "instance "* | "identity "* | "config "*) echo --json --socket ;;
+    audit | "instance "* | "identity "* | "config "*) echo --json --socket ;;
     "") echo --version ;;
   esac
   echo --help
@@ -83,7 +83,7 @@ _telltale() {
     return
   fi
   case $command in
-    "") _telltale_words "serve instance options metrics identity get config help" "$word" ;;
+    "") _telltale_words "serve instance options metrics audit identity get config help" "$word" ;;
     instance) _telltale_words "list show put delete revoke" "$word" ;;
     identity) _telltale_words "certificate" "$word" ;;
     config) _telltale_words "check show" "$word" ;;
@@ -92,7 +92,7 @@ _telltale() {
     return
   fi
   case $command in
-    options | metrics | "instance show" | "instance delete" | "instance revoke")
+    options | metrics | audit | "instance show" | "instance delete" | "instance revoke")
       _telltale_words "$(_telltale_names)" "$word" ;;
     "instance put" | "config check")
       compopt -o filenames 2>/dev/null
