@@ -10,25 +10,27 @@ const char *const sqlite_points_sql[SQLITE_STATEMENTS] = {
 	[SERIES_NEXT] = "SELECT 1 + coalesce(max(number), 0) FROM series",
 	[SERIES_ADD] = "INSERT INTO series (number, instance_id, sum) VALUES (?1, ?2, ?3)",
 	[SERIES_EACH] = "SELECT instance_id, number, sum FROM series ORDER BY instance_id",
-	[SERIES_PRUNE] = "DELETE FROM series WHERE number = ?1"
-			 " AND NOT EXISTS (SELECT 1 FROM points WHERE series = ?1)",
-	[POINTS_PUT] = "INSERT INTO points (series, period_s, start_s, bytes)"
-		       " VALUES (?1, ?2, ?3, ?4)"
-		       " ON CONFLICT (period_s, start_s, series) DO UPDATE SET bytes = ?4",
+	[SERIES_PRUNE] = ("DELETE FROM series WHERE number = ?1"
+			  " AND NOT EXISTS (SELECT 1 FROM points WHERE series = ?1)"),
+	[POINTS_PUT] = ("INSERT INTO points (series, period_s, start_s, bytes)"
+			" VALUES (?1, ?2, ?3, ?4)"
+			" ON CONFLICT (period_s, start_s, series) DO UPDATE SET bytes = ?4"),
 	/* CROSS JOIN: in this order. */
-	[POINTS_GET] = "SELECT " POINTS_COLUMNS " FROM series CROSS JOIN points"
-		       " ON points.series = series.number"
-		       " WHERE instance_id = ?1 AND period_s = ?2 AND start_s = ?3",
-	[POINTS_EACH] = "SELECT " POINTS_COLUMNS " FROM series CROSS JOIN points"
-			" ON points.series = series.number WHERE instance_id = ?1 AND period_s = ?2"
-			" AND start_s >= ?3 AND start_s < ?4 ORDER BY start_s",
+	[POINTS_GET] = ("SELECT " POINTS_COLUMNS " FROM series CROSS JOIN points"
+			" ON points.series = series.number"
+			" WHERE instance_id = ?1 AND period_s = ?2 AND start_s = ?3"),
+	[POINTS_EACH] =
+		("SELECT " POINTS_COLUMNS " FROM series CROSS JOIN points"
+		 " ON points.series = series.number WHERE instance_id = ?1 AND period_s = ?2"
+		 " AND start_s >= ?3 AND start_s < ?4 ORDER BY start_s"),
 	/* LEFT: points of no series are damage, not nothing. */
-	[POINTS_BEFORE] = "SELECT " POINTS_COLUMNS " FROM points LEFT JOIN series"
-			  " ON series.number = points.series"
-			  " WHERE period_s = ?1 AND start_s < ?2 ORDER BY start_s, points.series",
+	[POINTS_BEFORE] = ("SELECT " POINTS_COLUMNS " FROM points LEFT JOIN series"
+			   " ON series.number = points.series"
+			   " WHERE period_s = ?1 AND start_s < ?2 ORDER BY start_s, points.series"),
 	[POINTS_DELETE] = "DELETE FROM points WHERE series = ?1 AND period_s = ?2 AND start_s = ?3",
 };
 
+/* SERIES_EACH gives the first three. */
 enum points_column { INSTANCE_ID, SERIES_NUMBER, SERIES_SUM, PERIOD_S, START_S, BYTES };
 
 static uint64_t sum_series(uint64_t number, struct str instance_id)
@@ -120,17 +122,16 @@ struct reader {
 static int on_step(struct sqlite_store *s, sqlite3_stmt *stmt, void *ctx, struct diag *diag)
 {
 	struct reader *reader = ctx;
-	uint64_t period_s = stmt_number(stmt, PERIOD_S);
 	struct store_points points = {
 		.instance_id = stmt_text(stmt, INSTANCE_ID),
-		.period_s = (uint32_t)period_s,
+		.period_s = (uint32_t)stmt_number(stmt, PERIOD_S),
 		.start_s = sqlite3_column_int64(stmt, START_S),
 		.bytes = stmt_bytes(stmt, BYTES),
 	};
 	reader->any = true;
 	TRY(sqlite_columns_status(s, diag));
 	uint64_t sum = sum_series(stmt_number(stmt, SERIES_NUMBER), points.instance_id);
-	if (sum != stmt_number(stmt, SERIES_SUM) || period_s > UINT32_MAX) {
+	if (sum != stmt_number(stmt, SERIES_SUM)) {
 		return sqlite_damaged(s, points.instance_id, diag);
 	}
 	return reader->on_points(reader->ctx, &points);

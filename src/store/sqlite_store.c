@@ -83,10 +83,3 @@ int sqlite_columns_status(const struct sqlite_store *s, struct diag *diag)
 	}
 	return 0;
 }
-
-int sqlite_damaged(const struct sqlite_store *s, struct str name, struct diag *diag)
-{
-	return diag_set(diag, E_DAMAGED,
-		"store %s: the row of \"%.*s\" is damaged; restore a copy of the store",
-		s->db.place.path, STR_FMT(name));
-}

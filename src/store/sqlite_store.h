@@ -159,8 +159,13 @@ MUST_CHECK int sqlite_each(struct sqlite_store *s, enum sqlite_statement which,
 /* After columns were read: memory may have run out for one. */
 MUST_CHECK int sqlite_columns_status(const struct sqlite_store *s, struct diag *diag);
 
-/* E_DAMAGED, and which row. */
-int sqlite_damaged(const struct sqlite_store *s, struct str name, struct diag *diag);
+/* E_DAMAGED, and which row. Inline, so that analysers see that it never returns 0. */
+static inline int sqlite_damaged(const struct sqlite_store *s, struct str name, struct diag *diag)
+{
+	return diag_set(diag, E_DAMAGED,
+		"store %s: the row of \"%.*s\" is damaged; restore a copy of the store",
+		s->db.place.path, STR_FMT(name));
+}
 
 /* --- the contract's parts; see store/store.h ------------------------------------------------- */
 
