@@ -404,22 +404,27 @@ static void test_damaged_operations_are_named(void **state)
 		"UPDATE operation SET open = 0 WHERE number = 3",
 		"UPDATE operation SET open = 3 WHERE number = 3",
 		"UPDATE operation SET sum = sum + 1 WHERE number = 3",
+		"UPDATE operation SET open = 2 WHERE number = 4", /* one that has ended */
 	};
 	struct scratch *f = *state;
-	struct str id = STR("web-000002");
-	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+	for (unsigned i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+		unsigned number = i < 6 ? 2 : 3;
+		char id[32];
+		(void)snprintf(id, sizeof id, "web-%06u", number);
 		(void)unlink(f->path);
 		struct store *store = open_changed(f, changes[i]);
 		const struct store_ops *ops = store->ops;
 		assert_damaged(f,
 			ops->operation_each(store, STR_EMPTY, 0, forget_operation, NULL, &f->diag),
-			"web-000002");
-		assert_damaged(f, ops->operation_get(store, id, forget_operation, NULL, &f->diag),
-			"web-000002");
-		assert_int_equal(scratch_commit(store, 2), 0); /* put anew, it is whole again */
-		assert_int_equal(ops->operation_get(store, id, forget_operation, NULL, NULL), 0);
+			id);
+		assert_damaged(f,
+			ops->operation_get(store, str_of(id), forget_operation, NULL, &f->diag),
+			id);
+		assert_int_equal(scratch_commit(store, number), 0); /* put anew, it is whole */
 		assert_int_equal(
-			ops->operation_each(store, id, 0, forget_operation, NULL, NULL), 0);
+			ops->operation_get(store, str_of(id), forget_operation, NULL, NULL), 0);
+		assert_int_equal(
+			ops->operation_each(store, STR_EMPTY, 0, forget_operation, NULL, NULL), 0);
 		store_free(store);
 	}
 }
