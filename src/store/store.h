@@ -18,7 +18,7 @@
  *             numbers of their own, which rise and are never used again.
  *   careful   a store that can't be read is never overwritten or made anew; what is read is what
  *             was written, or E_DAMAGED. Not so the bytes of points: whoever writes them puts a
- *             check in, over instance, period and start as well
+ *             check in, over period and start as well
  *   exact     names and values are bytes, empty is not absent
  * Errors: E_DAMAGED, E_READONLY, E_FULL, E_BUSY (another process has it), E_VERSION (newer schema),
  * E_LIMIT (too large a value), E_NOTFOUND, -ENOMEM, -errno; diag says it in one line with the path.
