@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "metadata/token_cache.h"
+
 #define EXPIRY_AT   4
 #define NONCE_AT    8
 #define MAC_AT      16
@@ -88,6 +90,7 @@ int token_keys_init(struct token_keys *keys, const struct secret *secrets, size_
 	if (n == 0 || n > TOKEN_KEYS_MAX) {
 		return E_RANGE;
 	}
+	TRY(token_cache_init(&keys->cache_));
 	for (size_t i = 0; i < n; i++) {
 		keys->hmac_[i] = crypto_hmac_new(&secrets[i]);
 		keys->n_++;
@@ -104,6 +107,7 @@ void token_keys_done(struct token_keys *keys)
 	for (size_t i = 0; i < keys->n_; i++) {
 		crypto_hmac_free(keys->hmac_[i]);
 	}
+	token_cache_done(&keys->cache_);
 	*keys = (struct token_keys){0};
 }
 
@@ -191,8 +195,9 @@ int token_mint(struct token_keys *keys, const struct token_owner *owner, struct 
 	return 0;
 }
 
-int token_verify(struct token_keys *keys, const struct token_owner *owner, struct str text,
-	int64_t now_ns, uint32_t *ret_left_s)
+/* The MAC of a text that is not known yet. */
+static int verify_mac(struct token_keys *keys, const struct token_owner *owner, struct str text,
+	uint32_t *ret_expiry_s)
 {
 	unsigned char bytes[TOKEN_BYTES], mac[CRYPTO_SHA256_BYTES];
 	TRY(decode(text, bytes));
@@ -204,8 +209,23 @@ int token_verify(struct token_keys *keys, const struct token_owner *owner, struc
 		TRY(mac_of(keys->hmac_[i], owner, bytes, mac));
 		genuine = crypto_equal(mac, bytes + MAC_AT, MAC_BYTES);
 	}
-	int64_t left_ns = (int64_t)get_u32(bytes + EXPIRY_AT) * NS_PER_S - now_ns;
-	if (!genuine || left_ns <= 0) {
+	if (!genuine) {
+		return E_AUTH;
+	}
+	*ret_expiry_s = get_u32(bytes + EXPIRY_AT);
+	token_cache_keep(&keys->cache_, owner, text, *ret_expiry_s);
+	return 0;
+}
+
+int token_verify(struct token_keys *keys, const struct token_owner *owner, struct str text,
+	int64_t now_ns, uint32_t *ret_left_s)
+{
+	uint32_t expiry_s;
+	if (!token_cache_find(&keys->cache_, owner, text, &expiry_s)) {
+		TRY(verify_mac(keys, owner, text, &expiry_s));
+	}
+	int64_t left_ns = (int64_t)expiry_s * NS_PER_S - now_ns;
+	if (left_ns <= 0) {
 		return E_AUTH;
 	}
 	*ret_left_s = (uint32_t)(left_ns / NS_PER_S);

@@ -2,7 +2,7 @@
  * token - mint and verify session tokens.
  *
  * Layer:   metadata (pure: no fds, no clock, no log)
- * Threads: a struct token_keys belongs to one worker (its HMAC contexts are not shared)
+ * Threads: a struct token_keys belongs to one worker (its HMAC contexts and cache are not shared)
  * Memory:  inputs are borrowed for the call; nothing is retained
  * Secrets: token_keys holds keyed contexts; token_keys_done() wipes them
  * Limits:  TOKEN_CHARS, TOKEN_TTL_MAX_S
@@ -28,9 +28,15 @@
 /* How many secrets verify at once: the current one first, then older ones. */
 #define TOKEN_KEYS_MAX 2
 
+/* metadata/token_cache.h */
+struct token_cache {
+	struct secret slots_;
+};
+
 struct token_keys {
 	struct crypto_hmac *hmac_[TOKEN_KEYS_MAX];
 	size_t n_;
+	struct token_cache cache_;
 };
 
 /* Who a token belongs to. */

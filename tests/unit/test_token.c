@@ -4,7 +4,7 @@
  */
 #include "tests/unit/metadata_help.h"
 
-#include "metadata/token.h"
+#include "metadata/token_cache.h"
 
 #define NS_PER_S INT64_C(1000000000)
 #define NOW_S    INT64_C(1700000000)
@@ -429,6 +429,68 @@ static void golden_tokens_verify(void **state)
 	assert_int_equal(checked, 16);
 }
 
+/* --- those that were verified before ----------------------------------------------------------- */
+
+/* To be known changes nothing but the time it takes. */
+static void known_ones(void **state)
+{
+	struct fixture *f = *state;
+	char text[TOKEN_CHARS], other[TOKEN_CHARS];
+	const struct token_owner revoked = {owner.instance_id, owner.epoch + 1};
+	const struct token_owner neighbour = {STR("i-0123456789abcdef1"), owner.epoch};
+	const struct token_owner shorter = {STR("i-0123456789abcdef"), owner.epoch};
+	struct str token = mint(f, NOW_S * NS_PER_S, 60, text);
+	for (int n = 0; n < 3; n++) {
+		assert_int_equal(verify(f, &owner, token, NOW_S * NS_PER_S), 60);
+		assert_int_equal(verify(f, &revoked, token, NOW_S * NS_PER_S), E_AUTH);
+		assert_int_equal(verify(f, &neighbour, token, NOW_S * NS_PER_S), E_AUTH);
+		assert_int_equal(verify(f, &shorter, token, NOW_S * NS_PER_S), E_AUTH);
+		assert_int_equal(verify(f, &owner, token, (NOW_S + 59) * NS_PER_S), 1);
+		assert_int_equal(verify(f, &owner, token, (NOW_S + 60) * NS_PER_S), E_AUTH);
+	}
+	for (size_t i = 0; i < TOKEN_CHARS; i++) {
+		memcpy(other, text, sizeof other);
+		other[i] = (char)(other[i] == 'A' ? 'B' : 'A');
+		int64_t rc = verify(f, &owner, (struct str){other, TOKEN_CHARS}, NOW_S * NS_PER_S);
+		assert_true(rc == E_AUTH || rc == E_SYNTAX);
+	}
+	assert_int_equal(verify(f, &owner, (struct str){text, TOKEN_CHARS - 1}, 0), E_SYNTAX);
+}
+
+/* More than are remembered, and of two owners in turn. */
+static void more_than_are_known(void **state)
+{
+	enum { MANY = 3 * TOKEN_CACHE_SLOTS };
+	struct fixture *f = *state;
+	static char texts[MANY][TOKEN_CHARS];
+	const struct token_owner neighbour = {STR("i-0123456789abcdef1"), owner.epoch};
+	for (size_t i = 0; i < MANY; i++) {
+		(void)mint(f, NOW_S * NS_PER_S, (uint32_t)(60 + i), texts[i]);
+	}
+	for (int n = 0; n < 2; n++) {
+		for (size_t i = 0; i < MANY; i++) {
+			struct str token = {texts[i], TOKEN_CHARS};
+			assert_int_equal(verify(f, &neighbour, token, NOW_S * NS_PER_S), E_AUTH);
+			assert_int_equal(verify(f, &owner, token, NOW_S * NS_PER_S), 60 + i);
+		}
+	}
+}
+
+/* An id that is given may be longer than those that are remembered. */
+static void long_ids(void **state)
+{
+	struct fixture *f = *state;
+	char text[TOKEN_CHARS];
+	const struct token_owner who = {STR("i-0123456789abcdef0123456789"), 1};
+	const struct token_owner near = {STR("i-0123456789abcdef0123456780"), 1};
+	assert_int_equal(token_mint(&f->keys, &who, &f->rng, NOW_S * NS_PER_S, 60, text), 0);
+	for (int n = 0; n < 2; n++) {
+		struct str token = {text, TOKEN_CHARS};
+		assert_int_equal(verify(f, &who, token, NOW_S * NS_PER_S), 60);
+		assert_int_equal(verify(f, &near, token, NOW_S * NS_PER_S), E_AUTH);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -446,6 +508,9 @@ int main(void)
 			every_change_of_a_character_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(is_canonical, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_lengths, setup, teardown),
+		cmocka_unit_test_setup_teardown(known_ones, setup, teardown),
+		cmocka_unit_test_setup_teardown(more_than_are_known, setup, teardown),
+		cmocka_unit_test_setup_teardown(long_ids, setup, teardown),
 		cmocka_unit_test(golden_tokens_verify),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
