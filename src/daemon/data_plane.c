@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/timefmt.h"
 #include "daemon/signer.h"
 #include "platform/clock.h"
 #include "platform/listen.h"
@@ -35,8 +34,7 @@ struct data_worker {
 	bool started;
 	_Atomic bool ended;
 	struct neighbour neighbour;
-	int64_t date_s;
-	char date[TIMEFMT_HTTP_BYTES];
+	struct service_dates dates;
 	char name[16];
 	struct service_worker service;
 };
@@ -204,16 +202,6 @@ static enum service_method method_of(enum http1_method method)
 	return SERVICE_OTHER;
 }
 
-/* The Date field's value, made anew once a second. */
-static struct str date_of(struct data_worker *worker, int64_t now_s)
-{
-	if (worker->date_s != now_s) {
-		worker->date_s = now_s;
-		timefmt_http(now_s, worker->date);
-	}
-	return (struct str){worker->date, TIMEFMT_HTTP_CHARS};
-}
-
 static void refuse(struct data_worker *worker, const struct http_peer *peer, unsigned status,
 	bool head, struct http_resp *resp)
 {
@@ -222,7 +210,7 @@ static void refuse(struct data_worker *worker, const struct http_peer *peer, uns
 		.head = head};
 	service_count(&worker->service, peer->cookie, status);
 	resp->close = true;
-	service_render(&reply, date_of(worker, clock_wall_s()), true, resp->out);
+	service_render(&reply, &worker->dates, clock_wall_s(), true, resp->out);
 }
 
 static void on_refuse(void *ctx, struct http_peer *peer, unsigned status, struct http_resp *resp)
@@ -256,7 +244,7 @@ static void on_answer(
 		return;
 	}
 	resp->hop_limit = reply.hop_limit;
-	service_render(&reply, date_of(worker, request.now_ns / NS_PER_S), resp->close, resp->out);
+	service_render(&reply, &worker->dates, request.now_ns / NS_PER_S, resp->close, resp->out);
 }
 
 static void on_turn(void *ctx)

@@ -9,6 +9,20 @@ static int hex_value(char c)
 	return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
 }
 
+/* Bytes that a clean path can't have as they are, and those behind which it matters what stands. */
+enum { PLAIN, ODD, SLASH };
+
+/* clang-format off */
+static const uint8_t kinds[256] = {
+	ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, /* 0x00 */
+	ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, ODD, /* 0x10 */
+	[' '] = ODD,
+	[0x7f] = ODD,
+	['%'] = ODD,
+	['/'] = SLASH,
+};
+/* clang-format on */
+
 /*
  * Whether the path is clean as it is: no escape, no doubled slash, no segment that begins with a dot
  * (and so no "..").
@@ -16,10 +30,12 @@ static int hex_value(char c)
 static bool is_plain(struct str path)
 {
 	for (size_t i = 0; i < path.n; i++) {
-		char c = path.p[i];
-		if (c == '%' || (unsigned char)c <= ' ' || c == 0x7f ||
-			(c == '/' && i + 1 < path.n &&
-				(path.p[i + 1] == '/' || path.p[i + 1] == '.'))) {
+		uint8_t kind = kinds[(unsigned char)path.p[i]];
+		if (kind == PLAIN) {
+			continue;
+		}
+		if (kind == ODD ||
+			(i + 1 < path.n && (path.p[i + 1] == '/' || path.p[i + 1] == '.'))) {
 			return false;
 		}
 	}

@@ -1,5 +1,4 @@
 /* render - a reply as bytes: the header blocks of docs/protocol.md#replies, in their order. */
-#include "base/timefmt.h"
 #include "metadata/service.h"
 
 #define PAGE_START                                          \
@@ -69,17 +68,15 @@ static void add_date_server(struct buf *out, struct str date, bool close)
 }
 
 /* 200 with metadata or user-data. */
-static void add_value_head(
-	struct buf *out, const struct service_reply *reply, struct str date, bool close)
+static void add_value_head(struct buf *out, const struct service_reply *reply, struct str date,
+	struct str modified, bool close)
 {
-	char modified[TIMEFMT_HTTP_BYTES];
-	timefmt_http(reply->modified_s, modified);
 	add_ttl(out, reply);
 	buf_add(out, reply->body == SERVICE_BYTES ? STR("Content-Type: application/octet-stream\r\n"
 							"Accept-Ranges: none\r\nLast-Modified: ")
 						  : STR("Content-Type: text/plain\r\n"
 							"Accept-Ranges: none\r\nLast-Modified: "));
-	buf_add(out, (struct str){modified, TIMEFMT_HTTP_CHARS});
+	buf_add(out, modified);
 	buf_add(out, STR("\r\n"));
 	add_length(out, reply->value.n);
 	add_date_server(out, date, close);
@@ -112,9 +109,11 @@ static void add_plain_head(
 	buf_add(out, STR("Content-Type: text/plain\r\n\r\n"));
 }
 
-void service_render(const struct service_reply *reply, struct str date, bool close, struct buf *out)
+void service_render(const struct service_reply *reply, struct service_dates *dates, int64_t now_s,
+	bool close, struct buf *out)
 {
 	const struct status *status = status_of(reply->status);
+	struct str date = timefmt_http_memo(&dates->now, now_s), modified;
 	struct str body = reply->value;
 	buf_add(out, STR("HTTP/1.1 "));
 	buf_add(out, status->line);
@@ -125,7 +124,8 @@ void service_render(const struct service_reply *reply, struct str date, bool clo
 		break;
 	case SERVICE_VALUE:
 	case SERVICE_BYTES:
-		add_value_head(out, reply, date, close);
+		modified = timefmt_http_memo(&dates->modified, reply->modified_s);
+		add_value_head(out, reply, date, modified, close);
 		break;
 	case SERVICE_EMPTY:
 	case SERVICE_TOKEN:

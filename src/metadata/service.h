@@ -13,6 +13,7 @@
 #define TELLTALE_METADATA_SERVICE_H
 
 #include "base/crypto.h"
+#include "base/timefmt.h"
 #include "metadata/path.h"
 #include "metadata/registry.h"
 #include "metadata/token.h"
@@ -113,8 +114,14 @@ static inline void service_limit(struct service_worker *worker, struct service_t
  */
 void service_count(struct service_worker *worker, struct entry *entry, unsigned status);
 
-/* Put the reply's head and body into out. date is the value of the Date field. */
-void service_render(
-	const struct service_reply *reply, struct str date, bool close, struct buf *out);
+/* Texts that are needed again and again: one worker's; zeroed before use. */
+struct service_dates {
+	struct timefmt_memo now;
+	struct timefmt_memo modified;
+};
+
+/* Put the reply's head and body into out. now_s: of the Date field. */
+void service_render(const struct service_reply *reply, struct service_dates *dates, int64_t now_s,
+	bool close, struct buf *out);
 
 #endif

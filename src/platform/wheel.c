@@ -19,9 +19,13 @@ void wheel_init(
 	}
 }
 
-static void insert(struct wheel *wheel, uint32_t index, unsigned slot)
+static void insert(struct wheel *wheel, uint32_t index, uint64_t tick)
 {
 	struct wheel_link *link = link_at(wheel, index);
+	unsigned slot = (unsigned)(tick % WHEEL_SLOTS);
+	if (wheel->n_ == 0 || tick < wheel->soonest_) {
+		wheel->soonest_ = tick;
+	}
 	link->slot_ = (uint16_t)slot;
 	link->prev_ = WHEEL_NONE;
 	link->next_ = wheel->heads_[slot];
@@ -76,7 +80,7 @@ void wheel_set(struct wheel *wheel, uint32_t index, uint64_t now_ms, uint32_t af
 		}
 		wheel_remove(wheel, index);
 	}
-	insert(wheel, index, (unsigned)((wheel->tick_ + ahead) % WHEEL_SLOTS));
+	insert(wheel, index, wheel->tick_ + ahead);
 }
 
 /* Ticks until the next occupied slot; the wheel is not empty. */
@@ -98,18 +102,18 @@ int wheel_wait_ms(const struct wheel *wheel, uint64_t now_ms)
 	if (wheel->n_ == 0) {
 		return -1;
 	}
-	uint64_t at_ms = (wheel->tick_ + next_occupied(wheel)) * WHEEL_TICK_MS;
+	uint64_t at_ms = wheel->soonest_ * WHEEL_TICK_MS;
 	return at_ms > now_ms ? (int)(at_ms - now_ms) : 0;
 }
 
 bool wheel_expired(struct wheel *wheel, uint64_t now_ms, uint32_t *ret_index)
 {
-	while (wheel->n_) {
-		uint64_t tick = now_ms / WHEEL_TICK_MS;
+	uint64_t tick = now_ms / WHEEL_TICK_MS;
+	while (wheel->n_ && wheel->soonest_ <= tick) {
 		unsigned ahead = next_occupied(wheel);
-		if (wheel->tick_ + ahead > tick) {
-			wheel->tick_ = tick > wheel->tick_ ? tick : wheel->tick_;
-			return false;
+		wheel->soonest_ = wheel->tick_ + ahead;
+		if (wheel->soonest_ > tick) {
+			break;
 		}
 		/* Up to the slot before: all of those are empty. */
 		wheel->tick_ += ahead - 1;
@@ -121,8 +125,8 @@ bool wheel_expired(struct wheel *wheel, uint64_t now_ms, uint32_t *ret_index)
 			return true;
 		}
 		uint64_t further = ticks_ahead(wheel, now_ms + (uint32_t)left_ms); /* at least 2 */
-		insert(wheel, index, (unsigned)((wheel->tick_ + further) % WHEEL_SLOTS));
+		insert(wheel, index, wheel->tick_ + further);
 	}
-	wheel->tick_ = now_ms / WHEEL_TICK_MS;
+	wheel->tick_ = tick > wheel->tick_ ? tick : wheel->tick_;
 	return false;
 }

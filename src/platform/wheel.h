@@ -33,7 +33,8 @@ struct wheel_link {
 struct wheel {
 	char *base_; /* of the first element's link */
 	size_t stride_bytes_;
-	uint64_t tick_; /* slots up to this one have been looked at */
+	uint64_t tick_;    /* slots up to this one have been looked at */
+	uint64_t soonest_; /* no slot before this tick's is occupied */
 	size_t n_;
 	uint64_t occupied_[WHEEL_SLOTS / 64];
 	uint32_t heads_[WHEEL_SLOTS];
@@ -53,7 +54,7 @@ static inline void wheel_link_init(struct wheel_link *link)
 void wheel_set(struct wheel *wheel, uint32_t index, uint64_t now_ms, uint32_t after_ms);
 void wheel_remove(struct wheel *wheel, uint32_t index);
 
-/* How long to wait until wheel_expired() may find one; -1: for ever. */
+/* How long to wait until wheel_expired() may find one, or see that there is none yet; -1: for ever. */
 int wheel_wait_ms(const struct wheel *wheel, uint64_t now_ms);
 
 /* One element whose deadline has passed, taken out; false when there is none. */
