@@ -1,5 +1,5 @@
 /*
- * crypto - the only user of libcrypto.
+ * crypto - the only user of libcrypto's primitives.
  *
  * Layer:   base
  * Threads: a struct crypto_hmac and a struct crypto_rng belong to one thread; a struct
