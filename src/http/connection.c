@@ -22,16 +22,24 @@ static const uint8_t legal[CONN_STATES] = {
 
 #undef M
 
+/* Pages are there only once touched, so the size costs address space and no memory. */
+static void *map(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
 int conn_table_init(struct conn_table *table, size_t n)
 {
-	/* Pages are there only once touched, so the size costs address space and no memory. */
-	void *slots = mmap(NULL, n * sizeof *table->slots, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (slots == MAP_FAILED) {
+	struct conn_table made = {.n = n};
+	made.slots = map(n * sizeof *made.slots);
+	made.sessions = map(n * sizeof(struct tls_session *));
+	if (!made.slots || !made.sessions) {
+		conn_table_done(&made);
 		return -ENOMEM;
 	}
-	table->slots = slots;
-	table->n = n;
+	*table = made;
 	return 0;
 }
 
@@ -39,6 +47,9 @@ void conn_table_done(struct conn_table *table)
 {
 	if (table->slots) {
 		munmap(table->slots, table->n * sizeof *table->slots);
+	}
+	if (table->sessions) {
+		munmap(table->sessions, table->n * sizeof(struct tls_session *));
 	}
 	*table = (struct conn_table){0};
 }
@@ -60,6 +71,7 @@ struct conn *conn_take(struct conn_table *table, int fd, uint16_t owner)
 	conn->watched = false;
 	conn->close = false;
 	conn->admitted = false;
+	conn->secure = false;
 	conn->in_body = false;
 	conn->put_off = false;
 	atomic_store_explicit(&conn->owner, owner, memory_order_relaxed);

@@ -6,7 +6,8 @@
  * Memory:  slots live in one table for all workers, indexed by descriptor; a page of it is only
  *          there once a descriptor in it was used. Lifetime "connection". A slot is 64 bytes, one
  *          cache line; bytes that could not be handled at once are in a struct conn_bytes, which an
- *          idle connection does not have.
+ *          idle connection does not have. TLS sessions are in an array beside, of which a plain
+ *          connection touches nothing.
  * Secrets: buffered bytes may hold tokens; they are wiped when freed
  * Limits:  the table's size; struct http_limits (worker.h)
  * Spec:    docs/architecture.md#connections
@@ -64,11 +65,12 @@ struct conn {
 	struct wheel_link timer;
 	_Atomic uint16_t owner; /* worker + 1, 0: nobody; handed on through close and accept */
 	uint8_t state;
-	bool watched;  /* known to epoll */
-	bool close;    /* after what waits to be sent */
-	bool admitted; /* the handler counts it */
-	bool in_body;  /* the head of a request is here, its body is not */
-	bool put_off;  /* the handler was asked before for the same request */
+	bool watched;     /* known to epoll */
+	bool close;       /* after what waits to be sent */
+	bool admitted;    /* the handler counts it */
+	bool secure;      /* by TLS: its session is in the table */
+	bool in_body : 1; /* the head of a request is here, its body is not */
+	bool put_off : 1; /* the handler was asked before for the same request */
 };
 
 _Static_assert(sizeof(struct conn) <= 64, "a connection is one cache line");
@@ -76,6 +78,7 @@ _Static_assert(sizeof(struct conn) <= 64, "a connection is one cache line");
 /* Slots for all descriptors below n. */
 struct conn_table {
 	struct conn *slots;
+	struct tls_session **sessions; /* of those that are secure (http/transport.h) */
 	size_t n;
 };
 

@@ -1,25 +1,23 @@
 #include "http/worker.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/crypto.h"
 #include "base/log.h"
+#include "http/listeners.h"
+#include "http/transport.h"
 #include "platform/clock.h"
-#include "platform/loop.h"
 
-#define IN_BYTES        ((size_t)16384)
+#define IN_BYTES        TLS_RECORD_BYTES /* no less: see tls_session_read() */
 #define LINGER_MS       1000
 #define ACCEPT_PAUSE_MS 100
-#define LISTENER_TAG    (UINT64_C(1) << 32)
 #define OUT_KEPT_BYTES  ((size_t)256 * 1024)
 #define ANSWERS_A_TURN  8 /* to one connection; further requests wait for a later turn */
 
-enum order { ORDER_WAKE = 1, ORDER_DRAIN = 2, ORDER_STOP = 4, ORDER_LIMITS = 8 };
+enum order { ORDER_WAKE = 1, ORDER_DRAIN = 2, ORDER_STOP = 4, ORDER_LIMITS = 8, ORDER_TLS = 16 };
 
 struct http_worker {
 	const char *name;
@@ -30,8 +28,7 @@ struct http_worker {
 	struct http_limits limits;
 	struct wheel wheel;
 	uint64_t now_ms;
-	int *listeners;
-	size_t n_listeners;
+	struct listeners listeners;
 	uint64_t accept_again_ms; /* 0, or when to accept again after descriptors ran out */
 	int top_fd;               /* the highest descriptor that was ever ours */
 	unsigned lingering;
@@ -39,6 +36,7 @@ struct http_worker {
 	bool draining;
 	bool stopped;
 	struct log_limit accept_log;
+	struct log_limit tls_log;
 	struct buf out;
 	struct buf body;
 	_Atomic unsigned orders;
@@ -69,6 +67,7 @@ static void end_connection(struct http_worker *worker, struct conn *conn, int fd
 	if (conn->admitted) {
 		worker->handler.leave(worker->handler.ctx, &conn->peer);
 	}
+	transport_close(worker->table, conn, fd);
 	conn_release(conn);
 	close(fd);
 	count_connections(worker, -1);
@@ -99,7 +98,7 @@ static bool watch(struct http_worker *worker, struct conn *conn, int fd, uint32_
 static void linger(struct http_worker *worker, struct conn *conn, int fd)
 {
 	conn_drop_bytes(conn);
-	if (worker->lingering >= HTTP_LINGER_MAX || shutdown(fd, SHUT_WR) < 0) {
+	if (worker->lingering >= HTTP_LINGER_MAX || !transport_finish(worker->table, conn, fd)) {
 		end_connection(worker, conn, fd);
 		return;
 	}
@@ -130,26 +129,8 @@ static enum outcome keep_unsent(
 }
 
 /*
- * An IP TTL only ever goes down on a connection, so that no retransmission travels further. Returns
- * false when it could not be set: then nothing that depends on it may be sent.
- */
-static bool lower_hop_limit(struct conn *conn, int fd, uint8_t limit)
-{
-	if (conn->peer.hop_limit && conn->peer.hop_limit <= limit) {
-		return true;
-	}
-	int value = limit;
-	int rc = conn->peer.ipv6
-			 ? setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &value, sizeof value)
-			 : setsockopt(fd, IPPROTO_IP, IP_TTL, &value, sizeof value);
-	if (rc == 0) {
-		conn->peer.hop_limit = limit;
-	}
-	return rc == 0;
-}
-
-/*
- * Send worker->out. clean says that nothing more of the peer's bytes is known to be unread.
+ * Send worker->out. clean says that nothing more of the peer's bytes is known to be unread; by TLS it is
+ * never so, as the peer says goodbye, too.
  */
 static enum outcome send_reply(struct http_worker *worker, struct conn *conn, int fd,
 	const struct http_resp *resp, bool clean)
@@ -159,7 +140,7 @@ static enum outcome send_reply(struct http_worker *worker, struct conn *conn, in
 		end_connection(worker, conn, fd); /* out of memory for this reply */
 		return OUTCOME_GONE;
 	}
-	ssize_t n = send(fd, out->p, out->n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n = transport_send(worker->table, conn, fd, out->p, out->n);
 	if (n < 0 && errno != EAGAIN) {
 		end_connection(worker, conn, fd);
 		return OUTCOME_GONE;
@@ -171,7 +152,7 @@ static enum outcome send_reply(struct http_worker *worker, struct conn *conn, in
 	if (!resp->close) {
 		return OUTCOME_MORE;
 	}
-	if (clean) {
+	if (clean && !transport_is_secure(conn)) {
 		end_connection(worker, conn, fd);
 	} else {
 		linger(worker, conn, fd);
@@ -280,7 +261,7 @@ static enum outcome answer_one(
 	if (resp.later) {
 		return park(worker, conn, fd);
 	}
-	if (resp.hop_limit && !lower_hop_limit(conn, fd, resp.hop_limit)) {
+	if (resp.hop_limit && !transport_lower_hop_limit(conn, fd, resp.hop_limit)) {
 		end_connection(worker, conn, fd);
 		return OUTCOME_GONE;
 	}
@@ -377,6 +358,31 @@ static void answer_all(
 	}
 }
 
+/* What is wrong with callers' TLS, such as a certificate that they don't trust, is the operator's. */
+static void log_fault(struct http_worker *worker, const struct conn *conn, const char *fault)
+{
+	char from[IPADDR_TEXT_BYTES];
+	uint32_t held;
+	if (fault && log_limit_pass(&worker->tls_log, clock_wall_s(), &held)) {
+		ipaddr_format(&conn->peer.addr, from);
+		LOG(LOG_WARN, "http", "a TLS connection failed", LOG_TEXT("worker", worker->name),
+			LOG_TEXT("from", from), LOG_TEXT("error", fault), LOG_INT("held", held));
+	}
+}
+
+/* Nothing was received: it may come later (the first time there is a limit to that), or never. */
+static void on_nothing(struct http_worker *worker, struct conn *conn, int fd, int error)
+{
+	bool first = !conn->watched;
+	if (error != EAGAIN && error != EINTR) {
+		log_fault(worker, conn, transport_fault(worker->table, conn, fd));
+		end_connection(worker, conn, fd);
+	} else if ((first || conn->secure) &&
+		   watch(worker, conn, fd, transport_wants(worker->table, conn, fd)) && first) {
+		set_timer(worker, fd, worker->limits.header_timeout_ms);
+	}
+}
+
 /* Receive once and answer. */
 static void on_readable(struct http_worker *worker, struct conn *conn, int fd)
 {
@@ -389,15 +395,9 @@ static void on_readable(struct http_worker *worker, struct conn *conn, int fd)
 			return;
 		}
 	}
-	ssize_t n = recv(fd, at, IN_BYTES, MSG_DONTWAIT);
+	ssize_t n = transport_receive(worker->table, conn, fd, at, IN_BYTES);
 	if (n <= 0) {
-		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-			if (!conn->watched && watch(worker, conn, fd, EPOLLIN)) {
-				set_timer(worker, fd, worker->limits.header_timeout_ms);
-			}
-			return;
-		}
-		end_connection(worker, conn, fd);
+		on_nothing(worker, conn, fd, n < 0 ? errno : 0);
 		return;
 	}
 	if (!saved) {
@@ -421,7 +421,7 @@ static bool send_waiting(struct http_worker *worker, struct conn *conn, int fd)
 		return true; /* it gave way to others */
 	}
 	struct str rest = str_from(buf_str(&bytes->out), bytes->sent_bytes);
-	ssize_t n = send(fd, rest.p, rest.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n = transport_send(worker->table, conn, fd, rest.p, rest.n);
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR) {
 			end_connection(worker, conn, fd);
@@ -456,6 +456,7 @@ static void on_writable(struct http_worker *worker, struct conn *conn, int fd)
 	}
 }
 
+/* By TLS as well what comes now is of no interest, but for its end. */
 static void on_lingering(struct http_worker *worker, struct conn *conn, int fd)
 {
 	ssize_t n = recv(fd, worker->in, IN_BYTES, MSG_DONTWAIT);
@@ -498,36 +499,16 @@ static void pause_accepting(struct http_worker *worker, int error)
 	uint32_t held;
 	if (log_limit_pass(&worker->accept_log, clock_wall_s(), &held)) {
 		LOG(LOG_WARN, "http", "can't accept connections", LOG_TEXT("worker", worker->name),
-			LOG_TEXT("error", result_name(-error)), LOG_INT("held", held));
+			LOG_TEXT("error", result_name(error)), LOG_INT("held", held));
 	}
-	for (size_t i = 0; i < worker->n_listeners; i++) {
-		loop_remove(&worker->loop, worker->listeners[i]);
-	}
+	listeners_pause(&worker->listeners, &worker->loop);
 	worker->accept_again_ms = worker->now_ms + ACCEPT_PAUSE_MS;
 }
 
 static void resume_accepting(struct http_worker *worker)
 {
-	worker->accept_again_ms = 0;
-	for (size_t i = 0; i < worker->n_listeners; i++) {
-		if (loop_add(&worker->loop, worker->listeners[i], EPOLLIN, LISTENER_TAG | i) < 0) {
-			worker->accept_again_ms = worker->now_ms + ACCEPT_PAUSE_MS;
-		}
-	}
-}
-
-static void set_peer(struct http_peer *peer, const struct sockaddr_storage *from, size_t listener)
-{
-	peer->listener = (uint16_t)listener;
-	if (from->ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)from;
-		memcpy(peer->addr.b, &in6->sin6_addr, sizeof peer->addr.b);
-		peer->ipv6 = !ipaddr_is_v4(&peer->addr);
-	} else if (from->ss_family == AF_INET) {
-		const struct sockaddr_in *in4 = (const struct sockaddr_in *)(const void *)from;
-		peer->addr.b[10] = peer->addr.b[11] = 0xff;
-		memcpy(peer->addr.b + 12, &in4->sin_addr, 4);
-	}
+	bool all = listeners_resume(&worker->listeners, &worker->loop);
+	worker->accept_again_ms = all ? 0 : worker->now_ms + ACCEPT_PAUSE_MS;
 }
 
 /*
@@ -537,13 +518,11 @@ static void set_peer(struct http_peer *peer, const struct sockaddr_storage *from
  */
 static bool accept_one(struct http_worker *worker, size_t listener)
 {
-	struct sockaddr_storage from = {0};
-	socklen_t n = sizeof from;
-	int fd = accept4(worker->listeners[listener], (struct sockaddr *)&from, &n,
-		SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct http_peer peer;
+	int fd = listeners_accept(&worker->listeners, listener, &peer);
 	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			pause_accepting(worker, errno);
+		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
+			pause_accepting(worker, fd);
 		}
 		return false;
 	}
@@ -554,15 +533,18 @@ static bool accept_one(struct http_worker *worker, size_t listener)
 	}
 	worker->top_fd = fd > worker->top_fd ? fd : worker->top_fd;
 	count_connections(worker, 1);
-	set_peer(&conn->peer, &from, listener);
+	conn->peer = peer;
 	conn_move(conn, CONN_READING);
 	unsigned status = worker->handler.admit(worker->handler.ctx, &conn->peer);
-	if (status) {
+	conn->admitted = status == 0;
+	struct tls_context *tls = worker->listeners.at[listener].tls;
+	if (tls && (status || transport_secure(worker->table, conn, fd, tls) < 0)) {
+		end_connection(worker, conn, fd); /* handshakes are for who is let in */
+	} else if (status) {
 		(void)refuse(worker, conn, fd, status); /* closing, whatever comes of it */
-		return true;
+	} else {
+		on_readable(worker, conn, fd);
 	}
-	conn->admitted = true;
-	on_readable(worker, conn, fd);
 	return true;
 }
 
@@ -634,14 +616,11 @@ static void drain_one(struct http_worker *worker, struct conn *conn, int fd)
 static void start_draining(struct http_worker *worker)
 {
 	worker->draining = true;
-	for (size_t i = 0; i < worker->n_listeners; i++) {
+	for (size_t i = 0; i < worker->listeners.n; i++) {
 		while (accept_one(worker, i)) {
 		}
 	}
-	for (size_t i = 0; i < worker->n_listeners; i++) {
-		close(worker->listeners[i]);
-	}
-	worker->n_listeners = 0;
+	listeners_close(&worker->listeners);
 	worker->accept_again_ms = 0;
 	each_connection(worker, drain_one);
 }
@@ -654,6 +633,9 @@ static void take_orders(struct http_worker *worker)
 		pthread_mutex_lock(&worker->limits_lock);
 		worker->limits = worker->next_limits;
 		pthread_mutex_unlock(&worker->limits_lock);
+	}
+	if (orders & ORDER_TLS) {
+		listeners_turn(&worker->listeners);
 	}
 	if (orders & ORDER_WAKE && worker->parked) {
 		each_connection(worker, ask_again);
@@ -690,9 +672,9 @@ static void one_turn(struct http_worker *worker)
 		uint64_t tag = events[i].data.u64;
 		if (tag == LOOP_WAKE_TAG) {
 			take_orders(worker);
-		} else if (!(tag & LISTENER_TAG)) {
+		} else if (!(tag & LISTENERS_TAG)) {
 			on_connection(worker, (int)tag, events[i].events);
-		} else if ((uint32_t)tag < worker->n_listeners) {
+		} else if ((uint32_t)tag < worker->listeners.n) {
 			(void)accept_one(worker, (uint32_t)tag);
 		}
 	}
@@ -726,17 +708,15 @@ int http_worker_new(const struct http_worker_config *config, struct http_worker 
 	wheel_init(&worker->wheel, &config->table->slots[0].timer, sizeof(struct conn),
 		worker->now_ms);
 	pthread_mutex_init(&worker->limits_lock, NULL);
-	worker->listeners = calloc(config->n_listeners + 1, sizeof *worker->listeners);
-	int rc = worker->listeners ? loop_init(&worker->loop) : -ENOMEM;
-	for (size_t i = 0; rc == 0 && i < config->n_listeners; i++) {
-		worker->listeners[i] = config->listeners[i];
-		rc = loop_add(&worker->loop, config->listeners[i], EPOLLIN, LISTENER_TAG | i);
+	int rc = loop_init(&worker->loop);
+	if (rc == 0) {
+		rc = listeners_init(&worker->listeners, &worker->loop, config->listeners,
+			config->tls, config->n_listeners);
 	}
 	if (rc < 0) {
 		http_worker_free(worker);
 		return rc;
 	}
-	worker->n_listeners = config->n_listeners;
 	*ret_worker = worker;
 	return 0;
 }
@@ -746,15 +726,12 @@ void http_worker_free(struct http_worker *worker)
 	if (!worker) {
 		return;
 	}
-	for (size_t i = 0; worker->listeners && i < worker->n_listeners; i++) {
-		close(worker->listeners[i]);
-	}
+	listeners_done(&worker->listeners);
 	loop_done(&worker->loop);
 	crypto_wipe(worker->in, sizeof worker->in);
 	wipe(&worker->out);
 	wipe(&worker->body);
 	pthread_mutex_destroy(&worker->limits_lock);
-	free(worker->listeners);
 	free(worker);
 }
 
@@ -785,6 +762,12 @@ void http_worker_limit(struct http_worker *worker, const struct http_limits *lim
 	worker->next_limits = *limits;
 	pthread_mutex_unlock(&worker->limits_lock);
 	order(worker, ORDER_LIMITS);
+}
+
+void http_worker_secure(struct http_worker *worker, size_t listener, struct tls_context *tls)
+{
+	listeners_secure(&worker->listeners, listener, tls);
+	order(worker, ORDER_TLS);
 }
 
 uint32_t http_worker_connections(const struct http_worker *worker)

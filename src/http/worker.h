@@ -3,7 +3,8 @@
  *
  * Layer:   http
  * Threads: http_worker_run() is the thread; wake, drain and stop are safe from any thread
- * Memory:  http_worker_new/free; the connection table is shared and outlives all workers
+ * Memory:  http_worker_new/free; the connection table is shared and outlives all workers. TLS
+ *          contexts are held while they are in use
  * Secrets: requests and replies pass through the worker's buffers, which are wiped at the end
  * Limits:  struct http_limits, each with its test; HTTP_LINGER_MAX
  * Spec:    RFC 9112; docs/architecture.md#the-way-of-one-request
@@ -16,6 +17,7 @@
 
 #include "http/connection.h"
 #include "http/http1.h"
+#include "platform/tls.h"
 
 /* How many closing connections a worker waits for at once; further ones are cut off. */
 #define HTTP_LINGER_MAX 256
@@ -61,6 +63,7 @@ struct http_worker_config {
 	struct http_handler handler;
 	const int *listeners; /* descriptors; the worker owns them from now on */
 	size_t n_listeners;
+	struct tls_context *const *tls; /* of each listener, NULL: plain; NULL: all are */
 };
 
 /* Returns 0 or -errno; on failure the listeners are still the caller's. */
@@ -82,6 +85,12 @@ void http_worker_stop(struct http_worker *worker);
 
 /* Limits for connections from now on (a reload). */
 void http_worker_limit(struct http_worker *worker, const struct http_limits *limits);
+
+/*
+ * What a listener's connections speak from now on; NULL: plain HTTP. Those that are open go on as they
+ * began. By TLS whoever is not admitted is cut off without a handshake, and so without a status.
+ */
+void http_worker_secure(struct http_worker *worker, size_t listener, struct tls_context *tls);
 
 /* Open connections; any thread may ask. */
 uint32_t http_worker_connections(const struct http_worker *worker);

@@ -8,7 +8,8 @@
  * Limits:  PATIENCE_MS for whatever must happen
  * Spec:    none
  *
- * Included once in a program. What the toy answers:
+ * Included once in a program. With -DTOY_TLS=1 both speak TLS, so that each test can be run both ways.
+ * What the toy answers:
  *
  *	/            "hello"
  *	/echo        method, body and its length: "PUT 3 abc"
@@ -25,8 +26,10 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -35,6 +38,11 @@
 
 #include "http/worker.h"
 #include "platform/listen.h"
+#include "tests/unit/tls_help.h"
+
+#ifndef TOY_TLS
+#define TOY_TLS 0
+#endif
 
 #define PATIENCE_MS   20000
 #define LONG_MS       60000 /* a time limit that is not reached */
@@ -57,6 +65,10 @@ struct toy {
 };
 
 static struct toy toy;
+
+/* What the toy's listeners speak. The pair is as long as the program. */
+static struct tls_pair toy_pair;
+static struct tls_context *toy_tls[TOY_LISTENERS];
 
 static const struct http_limits toy_limits = {
 	.parse = {.head_bytes = 8192,
@@ -219,9 +231,24 @@ static inline void toy_listen(int ret_fds[TOY_LISTENERS])
 	assert_int_equal(listen_tcp(&spec, 1, &ret_fds[1], &diag), 0);
 }
 
+/* Once a program, as making a key takes time. */
+static inline void toy_trust(void)
+{
+	if (!toy_pair.x509) {
+		(void)signal(SIGPIPE, SIG_IGN); /* of the client; the worker must not need it */
+		toy_pair = tls_pair_make("toy");
+	}
+}
+
 static inline void toy_start(const struct http_limits *limits)
 {
 	int fds[TOY_LISTENERS];
+	if (TOY_TLS) {
+		toy_trust();
+		for (size_t i = 0; i < TOY_LISTENERS && !toy_tls[i]; i++) {
+			toy_tls[i] = tls_pair_context(&toy_pair);
+		}
+	}
 	size_t size = toy.table_size ? toy.table_size : TOY_TABLE;
 	toy = (struct toy){.table_size = size};
 	assert_int_equal(conn_table_init(&toy.table, size), 0);
@@ -232,7 +259,8 @@ static inline void toy_start(const struct http_limits *limits)
 		.limits = *limits,
 		.handler = toy_handler,
 		.listeners = fds,
-		.n_listeners = TOY_LISTENERS};
+		.n_listeners = TOY_LISTENERS,
+		.tls = toy_tls};
 	assert_int_equal(http_worker_new(&config, &toy.worker), 0);
 	assert_int_equal(pthread_create(&toy.thread, NULL, run_worker, &toy), 0);
 	toy.running = true;
@@ -291,6 +319,7 @@ static inline void toy_restart(const struct http_limits *limits)
 
 struct client {
 	int fd;
+	SSL *ssl; /* NULL: plain */
 	struct buf in;
 	size_t used; /* of in */
 };
@@ -331,6 +360,12 @@ static inline struct client *new_client(int fd)
 {
 	assert_true(n_clients < CLIENTS_MAX && fd >= 0);
 	clients[n_clients] = (struct client){.fd = fd, .in = BUF_EMPTY};
+	if (TOY_TLS) {
+		/* Two writes in a row are a handshake's end and a request: both are there at once. */
+		int on = 1;
+		assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
+		clients[n_clients].ssl = tls_client(fd, &toy_pair);
+	}
 	return &clients[n_clients++];
 }
 
@@ -349,7 +384,9 @@ static inline struct client *dial(int receive_bytes)
 static inline void hang_up(struct client *c)
 {
 	(void)(c->fd < 0 || close(c->fd));
+	SSL_free(c->ssl);
 	c->fd = -1;
+	c->ssl = NULL;
 	buf_done(&c->in);
 }
 
@@ -375,11 +412,33 @@ static inline int toy_teardown(void **state)
 	return 0;
 }
 
+/* As send() and recv(), by whatever the client speaks; an end in whatever manner is one. */
+static inline ssize_t put_bytes(struct client *c, struct str bytes)
+{
+	if (!c->ssl) {
+		return send(c->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+	}
+	ERR_clear_error();
+	int n = SSL_write(c->ssl, bytes.p, (int)bytes.n);
+	errno = EPIPE;
+	return n > 0 ? n : -1;
+}
+
+static inline ssize_t get_bytes(struct client *c, char *at, int room)
+{
+	if (!c->ssl) {
+		return recv(c->fd, at, (size_t)room, 0);
+	}
+	ERR_clear_error();
+	int n = SSL_read(c->ssl, at, room);
+	return n > 0 ? n : 0;
+}
+
 /* All of it, or as much as a closed connection takes. */
 static inline void say(struct client *c, struct str bytes)
 {
 	while (bytes.n) {
-		ssize_t n = send(c->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+		ssize_t n = put_bytes(c, bytes);
 		if (n < 0) {
 			assert_true(errno == EPIPE || errno == ECONNRESET);
 			return;
@@ -410,7 +469,7 @@ static inline int hear(struct client *c, int wait_ms)
 	}
 	char *room = buf_room(&c->in, 65536);
 	assert_non_null(room);
-	ssize_t n = recv(c->fd, room, 65536, 0);
+	ssize_t n = get_bytes(c, room, 65536);
 	if (n < 0) {
 		return -errno;
 	}
