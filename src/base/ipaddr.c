@@ -78,6 +78,12 @@ bool ipaddr_is_v4(const struct ipaddr *addr)
 	return memcmp(addr->b, mapped, sizeof mapped) == 0;
 }
 
+bool ipaddr_is_loopback(const struct ipaddr *addr)
+{
+	static const struct ipaddr six = {.b = {[15] = 1}};
+	return ipaddr_is_v4(addr) ? addr->b[12] == 127 : ipaddr_eq(addr, &six);
+}
+
 struct ipaddr ipaddr_mask(const struct ipaddr *addr, uint8_t bits)
 {
 	struct ipaddr out = {{0}};

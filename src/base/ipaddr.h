@@ -40,6 +40,9 @@ void ipaddr_format_long(const struct ipaddr *addr, char ret_text[IPADDR_TEXT_BYT
 
 bool ipaddr_is_v4(const struct ipaddr *addr);
 
+/* 127.0.0.0/8 or ::1: from there nobody else is reached. */
+bool ipaddr_is_loopback(const struct ipaddr *addr);
+
 static inline bool ipaddr_eq(const struct ipaddr *a, const struct ipaddr *b)
 {
 	return memcmp(a->b, b->b, sizeof a->b) == 0;

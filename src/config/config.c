@@ -7,6 +7,7 @@
 #include "config/setting.h"
 #include "config/source.h"
 #include "config/spec.h"
+#include "platform/file.h"
 
 /* What is needed while a configuration is being loaded. */
 struct loader {
@@ -238,6 +239,7 @@ static int load_row(struct loader *loader, const struct setting *row, const stru
 	case SETTING_FLAG:
 	case SETTING_TEXT:
 	case SETTING_PATH:
+	case SETTING_FILE:
 	case SETTING_STORE:
 		break;
 	}
@@ -262,41 +264,35 @@ static int fail_unknown(struct loader *loader, const struct node *member, struct
 	return node_fail_unknown(member, loader->config->file, loader->diag, &near);
 }
 
+static int load_group(struct loader *loader, const struct node *group, struct str prefix);
+
+/* A key below prefix: a setting, or a further part of the names of some. */
+static int load_member(struct loader *loader, const struct node *member, struct str prefix)
+{
+	for (const struct setting *row = settings; row->name.n; row++) {
+		if (!str_starts(row->name, prefix) ||
+			!str_eq(key_below(row, prefix), member->key)) {
+			continue;
+		}
+		struct str name = {row->name.p, prefix.n + member->key.n};
+		return name.n == row->name.n
+			       ? load_row(loader, row, member)
+			       : load_group(loader, member, (struct str){name.p, name.n + 1});
+	}
+	return fail_unknown(loader, member, prefix);
+}
+
+/* Groups are nested as deep as names of rows have parts, and no deeper. */
 static int load_group(struct loader *loader, const struct node *group, struct str prefix)
 {
 	if (group->kind != NODE_MAP && !node_is_empty(group)) {
 		return node_fail(group, loader->config->file, loader->diag, E_SYNTAX,
-			"%.*s: must be a map", STR_FMT(group->key));
+			"%.*s: must be a map", (int)prefix.n - 1, prefix.p);
 	}
 	for (const struct node *member = group->first; member; member = member->next) {
-		const struct setting *found = NULL;
-		for (const struct setting *row = settings; row->name.n; row++) {
-			if (str_starts(row->name, prefix) &&
-				str_eq(str_from(row->name, prefix.n), member->key)) {
-				found = row;
-			}
-		}
-		if (!found) {
-			return fail_unknown(loader, member, prefix);
-		}
-		TRY(load_row(loader, found, member));
+		TRY(load_member(loader, member, prefix));
 	}
 	return 0;
-}
-
-/* A key at the top: a setting, or the first part of some. */
-static int load_top(struct loader *loader, const struct node *member)
-{
-	for (const struct setting *row = settings; row->name.n; row++) {
-		struct str key = key_below(row, STR_EMPTY);
-		if (!str_eq(key, member->key)) {
-			continue;
-		}
-		return key.n == row->name.n
-			       ? load_row(loader, row, member)
-			       : load_group(loader, member, (struct str){key.p, key.n + 1});
-	}
-	return fail_unknown(loader, member, STR_EMPTY);
 }
 
 static int load_text(struct loader *loader, struct str text)
@@ -311,7 +307,7 @@ static int load_text(struct loader *loader, struct str text)
 		return node_fail(root, file, loader->diag, E_SYNTAX, "must be a map of settings");
 	}
 	for (const struct node *member = root->first; member; member = member->next) {
-		TRY(load_top(loader, member));
+		TRY(load_member(loader, member, STR_EMPTY));
 	}
 	return 0;
 }
@@ -492,10 +488,82 @@ static int load_default(struct loader *loader, const struct setting *row, bool s
 	case SETTING_NUMBER:
 	case SETTING_FLAG:
 	case SETTING_TEXT:
+	case SETTING_FILE:
 	case SETTING_CREDENTIALS:
 		break;
 	}
 	return 0; /* zeroed is right */
+}
+
+/* --- the control address ----------------------------------------------------------------------- */
+
+static int fail_setting(const struct loader *loader, const char *name, int rc, const char *what)
+{
+	const struct setting *row = find_setting(str_of(name));
+	return diag_set(
+		loader->diag, rc, "%s: %s: %s", *source_of(loader->config, row), name, what);
+}
+
+/* Read one file of the pair and put it into control.tls. What was read is wiped. */
+static int take_pem(const struct loader *loader, const char *name, struct str path,
+	int (*take)(struct tls_context *context, struct str pem, struct diag *diag))
+{
+	struct buf pem = BUF_EMPTY;
+	struct diag why = {{0}};
+	int rc = file_read(path.p, TLS_FILE_BYTES, &pem, &why);
+	if (rc == 0) {
+		rc = take(loader->config->control.tls, buf_str(&pem), &why);
+		rc = rc < 0 ? diag_prefix(&why, rc, "%s", path.p) : rc;
+	}
+	if (pem.p) {
+		crypto_wipe(pem.p, pem.cap_);
+	}
+	buf_done(&pem);
+	return rc < 0 && rc != -ENOMEM ? fail_setting(loader, name, rc, why.text) : rc;
+}
+
+static int load_tls(struct loader *loader)
+{
+	static const char certificate[] = "control.tls.certificateFile",
+			  key[] = "control.tls.keyFile";
+	struct config_control *control = &loader->config->control;
+	if (!control->certificate_file.n && !control->key_file.n) {
+		return 0;
+	}
+	if (!control->certificate_file.n || !control->key_file.n) {
+		return control->key_file.n ? fail_setting(loader, key, E_SYNTAX,
+						     "needs control.tls.certificateFile as well")
+					   : fail_setting(loader, certificate, E_SYNTAX,
+						     "needs control.tls.keyFile as well");
+	}
+	if (!loader->config->file) {
+		return fail_setting(loader, certificate, E_SYNTAX, "only a file may name a file");
+	}
+	int rc = tls_context_new(&control->tls);
+	if (rc < 0) {
+		return diag_set(loader->diag, rc, "can't set up TLS: %s", result_name(rc));
+	}
+	TRY(take_pem(loader, certificate, control->certificate_file, tls_context_certify));
+	return take_pem(loader, key, control->key_file, tls_context_set_key);
+}
+
+int config_may_listen(const struct config *config, const struct ipaddr *address, struct diag *diag)
+{
+	char text[IPADDR_TEXT_BYTES];
+	if (ipaddr_is_loopback(address) || config->control.key_file.n || config->control.insecure) {
+		return 0;
+	}
+	ipaddr_format(address, text);
+	return diag_set(diag, E_DENIED,
+		"%s is no loopback address: set control.tls, or control.insecure: true to do without TLS",
+		text);
+}
+
+static int check_control(struct loader *loader)
+{
+	struct diag why = {{0}};
+	int rc = config_may_listen(loader->config, &loader->config->control.address, &why);
+	return rc < 0 ? fail_setting(loader, "control.address", rc, why.text) : 0;
 }
 
 /* --- all together ------------------------------------------------------------------------------ */
@@ -506,6 +574,7 @@ void config_free(struct config *config)
 		for (size_t i = 0; i < config->control.n_credentials; i++) {
 			credential_done(&config->control.credentials[i]);
 		}
+		tls_context_free(config->control.tls);
 		json_decref(config->instances);
 		arena_done(&config->arena_);
 		free(config);
@@ -516,6 +585,12 @@ void config_forget_instances(struct config *config)
 {
 	json_decref(config->instances);
 	config->instances = NULL;
+}
+
+void config_forget_tls(struct config *config)
+{
+	tls_context_free(config->control.tls);
+	config->control.tls = NULL;
 }
 
 static int load(struct loader *loader, const struct str *text)
@@ -543,7 +618,8 @@ static int load(struct loader *loader, const struct str *text)
 		}
 	}
 	config->n_instances = json_array_size(config->instances);
-	return 0;
+	TRY(check_control(loader));
+	return load_tls(loader);
 }
 
 static int config_load(const struct config_flags *flags, const struct str *text,

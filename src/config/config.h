@@ -4,8 +4,8 @@
  * Layer:   config
  * Threads: immutable once loaded
  * Memory:  config_new gives, config_free takes; lifetime "process"
- * Secrets: control.credentials, wiped by config_free(); specifications in `instances` may hold a role's
- *          key; config_to_json() shows none
+ * Secrets: control.credentials, wiped by config_free(); control.tls has a private key; specifications in
+ *          `instances` may hold a role's key; config_to_json() shows none
  * Limits:  CONFIG_FILE_BYTES, CONFIG_LISTEN_MAX
  * Spec:    telltale.yaml(5); the rows are in config/setting.h
  */
@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/ipaddr.h"
 #include "config/credential.h"
+#include "platform/tls.h"
 
 #define CONFIG_FILE_BYTES ((size_t)256 * 1024 * 1024)
 #define CONFIG_LISTEN_MAX 256
@@ -41,7 +42,11 @@ struct config_limits {
 struct config_control {
 	struct ipaddr address;
 	uint16_t port;
-	struct str socket; /* path, absolute; ends in NUL */
+	struct str socket;           /* path, absolute; ends in NUL */
+	struct str certificate_file; /* for TLS; both empty: none */
+	struct str key_file;
+	struct tls_context *tls; /* made of them; NULL: none, or config_forget_tls() */
+	bool insecure;           /* the address may be any without TLS */
 	struct credential *credentials;
 	size_t n_credentials;
 };
@@ -85,8 +90,9 @@ struct config_flags {
 /*
  * Read the file (if any), apply the flags, fill in the defaults. With neither file nor instances the
  * built-in sample instance is there. Defaults depend on root or not (config/setting.h).
- * Returns 0, -ENOMEM, -errno, E_SYNTAX, E_RANGE, E_LIMIT, E_EXISTS or E_NOTFOUND, and diag in one
- * line.
+ * The files of control.tls are read, and put together, as well.
+ * Returns 0, -ENOMEM, -errno, E_SYNTAX, E_RANGE, E_LIMIT, E_EXISTS, E_NOTFOUND, E_CRYPTO or E_DENIED
+ * (config_may_listen()), and diag in one line.
  */
 MUST_CHECK int config_new(
 	const struct config_flags *flags, struct config **ret_config, struct diag *diag);
@@ -97,6 +103,16 @@ void config_free(struct config *config);
  * How many there were stays.
  */
 void config_forget_instances(struct config *config);
+
+/* Let go of control.tls, which becomes NULL: a key that is in use no more need not stay in memory. */
+void config_forget_tls(struct config *config);
+
+/*
+ * Whether the control address may be this one: a loopback one, or any with TLS or control.insecure.
+ * Returns 0, or E_DENIED with diag.
+ */
+MUST_CHECK int config_may_listen(
+	const struct config *config, const struct ipaddr *address, struct diag *diag);
 
 /*
  * The same with the file's text given. flags->file is its name; when that is NULL the text comes

@@ -1,6 +1,7 @@
 #include "config/setting.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -66,6 +67,24 @@ const struct setting settings[] = {
 		.max = SOCKET_PATH_MAX,
 		.flag = "--socket",
 		.help = "path of the socket that the other commands use"},
+	{.name = STR_INIT("control.tls.certificateFile"),
+		.type = SETTING_FILE,
+		.change = SETTING_RELOAD,
+		.offset = AT(control.certificate_file),
+		.max = PATH_MAX - 1,
+		.help = "certificate of the control address, which speaks TLS then; PEM"},
+	{.name = STR_INIT("control.tls.keyFile"),
+		.type = SETTING_FILE,
+		.change = SETTING_RELOAD,
+		.offset = AT(control.key_file),
+		.max = PATH_MAX - 1,
+		.help = "private key of the certificate; PEM"},
+	{.name = STR_INIT("control.insecure"),
+		.type = SETTING_FLAG,
+		.change = SETTING_RELOAD,
+		.offset = AT(control.insecure),
+		.fallback = "false",
+		.help = "whether the control address may be no loopback one without TLS"},
 	{.name = STR_INIT("control.credentials"),
 		.type = SETTING_CREDENTIALS,
 		.change = SETTING_RELOAD,
@@ -326,6 +345,7 @@ int setting_take(const struct setting *row, struct arena *arena, const char *fil
 	case SETTING_TEXT:
 		return take_text(row, arena, text, at, diag);
 	case SETTING_PATH:
+	case SETTING_FILE:
 		return take_path(row, arena, file, text, at, diag);
 	case SETTING_STORE:
 		return take_store(arena, file, text, at, diag);
@@ -395,6 +415,7 @@ json_t *setting_value(const struct setting *row, const void *base)
 		return json_boolean(*(const bool *)at);
 	case SETTING_TEXT:
 	case SETTING_PATH:
+	case SETTING_FILE:
 	case SETTING_STORE:
 		return text_json(*(const struct str *)at);
 	case SETTING_LISTEN:

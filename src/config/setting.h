@@ -23,6 +23,7 @@ enum setting_type {
 	SETTING_FLAG,        /* bool */
 	SETTING_TEXT,        /* struct str, from here on */
 	SETTING_PATH,        /* made absolute */
+	SETTING_FILE,        /* the same, and unless set there is none */
 	SETTING_STORE,       /* a URL, its path made absolute */
 	SETTING_LISTEN,      /* a list of maps with setting_listen's rows */
 	SETTING_CREDENTIALS, /* a list of maps, config/credential.h */

@@ -165,6 +165,7 @@ static int open_listeners(const struct control_plane *plane, int fds[LISTENERS],
 static int start(struct control_plane *plane, struct diag *diag)
 {
 	int fds[LISTENERS];
+	struct tls_context *tls[LISTENERS] = {[BY_ADDRESS] = plane->config.settings->control.tls};
 	struct http_worker_config http = {
 		.name = "control",
 		.id = plane->config.id,
@@ -184,6 +185,7 @@ static int start(struct control_plane *plane, struct diag *diag)
 			.refuse = on_refuse},
 		.listeners = fds,
 		.n_listeners = LISTENERS,
+		.tls = tls,
 	};
 	TRY(open_listeners(plane, fds, diag));
 	int rc = http_worker_new(&http, &plane->http);
@@ -216,6 +218,11 @@ int control_plane_new(const struct control_plane_config *config, struct control_
 	}
 	*ret_plane = plane;
 	return 0;
+}
+
+void control_plane_secure(struct control_plane *plane, struct tls_context *tls)
+{
+	http_worker_secure(plane->http, BY_ADDRESS, tls);
 }
 
 void control_plane_free(struct control_plane *plane)

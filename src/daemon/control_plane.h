@@ -22,7 +22,7 @@
 struct control_plane;
 
 struct control_plane_config {
-	const struct config *settings; /* control.address, .port, .socket */
+	const struct config *settings; /* control.address, .port, .socket, .tls */
 	struct conn_table *table;
 	uint16_t id; /* of the worker in the table */
 	struct api api;
@@ -36,6 +36,9 @@ struct control_plane_config {
 /* Opens the listeners and starts the thread. Returns 0 or an error with diag. */
 MUST_CHECK int control_plane_new(const struct control_plane_config *config,
 	struct control_plane **ret_plane, struct diag *diag);
+
+/* What the address speaks from now on, NULL: plain HTTP. The socket is not asked, it never does TLS. */
+void control_plane_secure(struct control_plane *plane, struct tls_context *tls);
 
 /* Ends the thread and removes the socket's file. */
 void control_plane_free(struct control_plane *plane);

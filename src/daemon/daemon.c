@@ -18,6 +18,7 @@
 #include "daemon/process.h"
 #include "daemon/sample_key.h"
 #include "platform/clock.h"
+#include "platform/file.h"
 #include "platform/listen.h"
 #include "version.h"
 
@@ -234,6 +235,15 @@ static int start_control(struct daemon *daemon, struct diag *diag)
 	return control_plane_new(&config, &daemon->control, diag);
 }
 
+/* What others can read is no secret; the certificate is in use all the same. */
+static void warn_of_open_key(const struct config *config)
+{
+	const char *path = config->control.key_file.n ? config->control.key_file.p : NULL;
+	if (path && file_is_open_to_others(path)) {
+		LOG(LOG_WARN, "daemon", "others may read the private key", LOG_TEXT("path", path));
+	}
+}
+
 static int make_data(struct daemon *daemon, unsigned workers, struct diag *diag)
 {
 	struct data_plane_config config = {
@@ -286,6 +296,8 @@ static int start(struct daemon *daemon, struct diag *diag)
 	TRY(load(daemon, workers, diag));
 	TRY(make_sample_key(daemon, diag));
 	TRY(start_control(daemon, diag));
+	warn_of_open_key(daemon->first);
+	config_forget_tls(daemon->first);
 	TRY(make_data(daemon, workers, diag));
 	/* Before the first guest is answered: who sees that can rely on everything else. */
 	atomic_store_explicit(&daemon->ready, true, memory_order_release);
@@ -316,6 +328,10 @@ static void reload(struct daemon *daemon)
 	struct config *next = NULL;
 	int rc = read_config(daemon->flags, &next, &diag);
 	if (rc == 0) {
+		/* Whatever address the file has now, what is listened on is the first one. */
+		rc = config_may_listen(next, &daemon->first->control.address, &diag);
+	}
+	if (rc == 0) {
 		rc = apply_files(daemon, next, &diag);
 	}
 	if (rc < 0) {
@@ -330,6 +346,9 @@ static void reload(struct daemon *daemon)
 	}
 	set_log_level(next);
 	data_plane_limit(daemon->data, &next->limits);
+	control_plane_secure(daemon->control, next->control.tls);
+	warn_of_open_key(next);
+	config_forget_tls(next);
 	swap_config(daemon, next);
 	LOG(LOG_INFO, "daemon", "reloaded", LOG_INT("instances", registry_count(daemon->registry)));
 }

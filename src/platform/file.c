@@ -95,6 +95,12 @@ int file_read_any(const char *path, size_t cap_bytes, struct buf *ret_bytes, str
 	return read_open(path, fd, &st, cap_bytes, ret_bytes, diag);
 }
 
+bool file_is_open_to_others(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && st.st_mode & (S_IROTH | S_IWOTH);
+}
+
 static int make_folder(const char *path, mode_t mode)
 {
 	struct stat st;

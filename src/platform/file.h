@@ -28,6 +28,9 @@ MUST_CHECK int file_read(
 MUST_CHECK int file_read_any(
 	const char *path, size_t cap_bytes, struct buf *ret_bytes, struct diag *diag);
 
+/* Whether everybody on the machine may read the file, or change it. False when it is not there. */
+bool file_is_open_to_others(const char *path);
+
 /*
  * Make the folder and what is missing above it, with this mode whatever the umask is. Folders that
  * are there stay as they are. Returns 0 or -errno with diag.

@@ -129,6 +129,7 @@ class Daemon:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.prefix = list(prefix)
         self.make_socket = make_socket or socket.socket
+        self.tls = None  # an ssl.SSLContext once the control address speaks TLS
         self.ipv6 = have_ipv6() if ipv6 is None else ipv6
         self.port = free_port()
         self.control_port = free_port()
@@ -293,7 +294,7 @@ class Daemon:
         return wire.Client("127.0.0.1", self.port, source, self.make_socket)
 
     def control(self):
-        return wire.Client("127.0.0.1", self.control_port, None, self.make_socket)
+        return wire.Client("127.0.0.1", self.control_port, None, self.make_socket, self.tls)
 
     # -- operators
 

@@ -68,7 +68,7 @@ class Reply:
 class Connection:
     """One TCP connection to the service, with what was received but not yet consumed."""
 
-    def __init__(self, address, port, source=None, make_socket=socket.socket, rcvbuf=None):
+    def __init__(self, address, port, source=None, make_socket=socket.socket, rcvbuf=None, tls=None):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.sock = make_socket(family, socket.SOCK_STREAM)
         self.sock.settimeout(TIMEOUT_S)
@@ -81,6 +81,8 @@ class Connection:
                 self.sock.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
                 self.sock.bind((source, 0))
             self.sock.connect((address, port))
+            if tls is not None:
+                self.sock = tls.wrap_socket(self.sock, server_hostname=address)
         except BaseException:
             self.sock.close()
             raise
@@ -159,13 +161,15 @@ class Connection:
 class Client:
     """A caller with one source address; every request on a connection of its own unless said."""
 
-    def __init__(self, address, port, source=None, make_socket=socket.socket):
+    def __init__(self, address, port, source=None, make_socket=socket.socket, tls=None):
         self.address = address
         self.port = port
         self.source = source
         self.make_socket = make_socket
+        self.tls = tls  # an ssl.SSLContext, or None for plain HTTP
 
     def connect(self, **options):
+        options.setdefault("tls", self.tls)
         return Connection(self.address, self.port, self.source, self.make_socket, **options)
 
     def raw(self, data, head_only=False):

@@ -1,5 +1,6 @@
 /* Unit tests of config/config.h: settings, their sources, defaults, and what is in force. */
 #include "config_help.h"
+#include "tls_help.h"
 
 #include <sys/stat.h>
 
@@ -208,6 +209,8 @@ static void test_flags_go_over_the_file(void **state)
 	assert_string_equal(sources,
 		"listen=--listen\ncontrol.address=--control\n"
 		"control.port=--control\ncontrol.socket=--socket\n"
+		"control.tls.certificateFile=default\ncontrol.tls.keyFile=default\n"
+		"control.insecure=default\n"
 		"control.credentials=default\nuser=default\nstore=--store\nregion=:3:9\n"
 		"accountId=default\nlimits.requestsPerSecond=default\n"
 		"limits.burst=default\n"
@@ -254,6 +257,9 @@ static void test_flags_that_are_wrong(void **state)
 		{__LINE__, "localhost:80", {0}, "must be ADDRESS:PORT or [ADDRESS]:PORT"},
 		{__LINE__, NULL, {.control = "1339"},
 			"--control 1339: must be ADDRESS:PORT or [ADDRESS]:PORT"},
+		{__LINE__, NULL, {.control = "0.0.0.0:1339"},
+			"--control: control.address: 0.0.0.0 is no loopback address: set "
+			"control.tls, or control.insecure: true to do without TLS"},
 		{__LINE__, NULL, {.workers = "65"}, "--workers 65: must be a number from 0 to 64"},
 		{__LINE__, NULL, {.workers = ""}, "--workers : must be a number from 0 to 64"},
 		{__LINE__, NULL, {.store = "/x.db"}, "--store /x.db: must be sqlite:PATH"},
@@ -656,6 +662,86 @@ static void test_every_allocation_fails_once(void **state)
 	each_allocation_fails(show);
 }
 
+/* --- control.tls ------------------------------------------------------------------------------- */
+
+static void write_buf(const char *folder, const char *name, const struct buf *text)
+{
+	CLEANUP(buf_done) struct buf copy = BUF_EMPTY;
+	buf_add(&copy, buf_str(text));
+	buf_add_char(&copy, '\0');
+	assert_int_equal(buf_status(&copy), 0);
+	(void)write_file(folder, name, copy.p);
+}
+
+static const char *secure_file;
+
+static int load_secure(struct diag *diag)
+{
+	const struct config_flags flags = {.file = secure_file, .socket = "/run/s"};
+	struct config *config = NULL;
+	int rc = config_new(&flags, &config, diag);
+	assert_true((rc == 0) == (config != NULL));
+	config_free(config);
+	return rc;
+}
+
+static void test_certificates(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"a.pem", "a.key", "b.key", "t.yaml"};
+	const char *folder = make_folder();
+	struct tls_pair a = tls_pair_make("a"), b = tls_pair_make("b");
+	char file[PATH_MAX], want[PATH_MAX * 2];
+	struct diag diag = {{0}};
+	struct config *config = NULL;
+	(void)snprintf(file, sizeof file, "%s/t.yaml", folder);
+	const struct config_flags flags = {.file = file, .control = "[::]:9"};
+	write_buf(folder, "a.pem", &a.certificate);
+	write_buf(folder, "a.key", &a.key);
+	write_buf(folder, "b.key", &b.key);
+	/* With TLS the address may be any. */
+	write_file(folder, "t.yaml", "control: {tls: {certificateFile: a.pem, keyFile: a.key}}\n");
+	if (config_new(&flags, &config, &diag) < 0) {
+		fail_msg("%s", diag.text);
+	}
+	assert_non_null(config->control.tls);
+	(void)snprintf(want, sizeof want, "%s/a.key", folder);
+	assert_string_equal(config->control.key_file.p, want);
+	config_forget_tls(config);
+	assert_null(config->control.tls);
+	assert_int_equal(config_may_listen(config, &config->control.address, &diag), 0);
+	config_free(config);
+	secure_file = file;
+	each_allocation_fails(load_secure);
+	/* Another's key. */
+	write_file(folder, "t.yaml", "control:\n  tls: {certificateFile: a.pem, keyFile: b.key}\n");
+	assert_int_equal(config_new(&flags, &config, &diag), E_CRYPTO);
+	(void)snprintf(want, sizeof want,
+		"%s:2:42: control.tls.keyFile: %s/b.key: not the private key of the certificate",
+		file, folder);
+	assert_string_equal(diag.text, want);
+	tls_pair_done(&a);
+	tls_pair_done(&b);
+	remove_folder(folder, names, 4);
+}
+
+/* A text that comes from nowhere may not have files read. */
+static void test_certificates_need_a_file(void **state)
+{
+	(void)state;
+	struct config *config = NULL;
+	struct diag diag = {{0}};
+	assert_int_equal(
+		config_from_text(&no_flags,
+			STR("control: {tls: {certificateFile: /etc/passwd, keyFile: /etc/passwd}}\n"),
+			&config, &diag),
+		E_SYNTAX);
+	assert_string_equal(
+		diag.text, "1:34: control.tls.certificateFile: only a file may name a file");
+}
+
+/* --- who may do what --------------------------------------------------------------------------- */
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -677,6 +763,8 @@ int main(void)
 		cmocka_unit_test(test_what_needs_a_restart),
 		cmocka_unit_test(test_the_manual_page_has_every_name),
 		cmocka_unit_test(test_every_allocation_fails_once),
+		cmocka_unit_test(test_certificates),
+		cmocka_unit_test(test_certificates_need_a_file),
 	};
 	return cmocka_run_group_tests(tests, enter_source_tree, NULL);
 }

@@ -1,13 +1,11 @@
+#include "tests/unit/cases.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "platform/file.h"
 
@@ -200,6 +198,29 @@ static void test_stamp(void **state)
 	assert_true(file_stamp(f->path) == 0);
 }
 
+static void test_open_to_others(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		int line;
+		mode_t mode;
+		bool open;
+	} cases[] = {
+		{__LINE__, 0600, false},
+		{__LINE__, 0640, false},
+		{__LINE__, 0660, false},
+		{__LINE__, 0611, false},
+		{__LINE__, 0644, true},
+		{__LINE__, 0602, true},
+	};
+	assert_false(file_is_open_to_others(f->path));
+	write_file(f->path, "key", 3);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		assert_int_equal(chmod(f->path, cases[i].mode), 0);
+		HOLDS(cases[i].line, file_is_open_to_others(f->path) == cases[i].open);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -212,6 +233,7 @@ int main(void)
 		TEST(test_read_any),
 		TEST(test_make_folders),
 		TEST(test_stamp),
+		TEST(test_open_to_others),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,6 +63,37 @@ static void test_parse(void **state)
 	}
 }
 
+static void test_loopback(void **state)
+{
+	(void)state;
+	static const struct {
+		int line;
+		const char *text;
+		bool loopback;
+	} cases[] = {
+		{__LINE__, "127.0.0.1", true},
+		{__LINE__, "127.0.0.0", true},
+		{__LINE__, "127.255.255.255", true},
+		{__LINE__, "::ffff:127.0.0.9", true},
+		{__LINE__, "::1", true},
+		{__LINE__, "126.255.255.255", false},
+		{__LINE__, "128.0.0.0", false},
+		{__LINE__, "0.0.0.0", false},
+		{__LINE__, "1.0.0.127", false},
+		{__LINE__, "::", false},
+		{__LINE__, "::2", false},
+		{__LINE__, "::127.0.0.1", false},
+		{__LINE__, "1::1", false},
+		{__LINE__, "fe80::1", false},
+		{__LINE__, "::ffff:0.0.0.1", false},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct ipaddr addr;
+		HOLDS(cases[i].line, ipaddr_parse(str_of(cases[i].text), &addr) == 0);
+		HOLDS(cases[i].line, ipaddr_is_loopback(&addr) == cases[i].loopback);
+	}
+}
+
 static void test_parse_refuses(void **state)
 {
 	(void)state;
@@ -227,6 +258,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_loopback),
 		cmocka_unit_test(test_parse_refuses),
 		cmocka_unit_test(test_prefix),
 		cmocka_unit_test(test_mask),
