@@ -24,7 +24,7 @@ struct control_plane {
 	struct http_worker *http;
 	pthread_t thread;
 	bool started;
-	unsigned connections;
+	unsigned connections[LISTENERS];
 };
 
 static const struct str text_plain = STR_INIT("text/plain; charset=utf-8");
@@ -121,22 +121,21 @@ static void on_refuse(void *ctx, struct http_peer *peer, unsigned status, struct
 	http1_reply(resp->out, status, text_plain, STR_EMPTY, true, false);
 }
 
+/* Each listener has a cap of its own: whoever fills the address's does not lock the operator out. */
 static unsigned on_admit(void *ctx, struct http_peer *peer)
 {
 	struct control_plane *plane = ctx;
-	(void)peer;
-	if (plane->connections >= CONTROL_CONNECTIONS) {
+	if (plane->connections[peer->listener] >= CONTROL_CONNECTIONS) {
 		return 503;
 	}
-	plane->connections++;
+	plane->connections[peer->listener]++;
 	return 0;
 }
 
 static void on_leave(void *ctx, struct http_peer *peer)
 {
 	struct control_plane *plane = ctx;
-	(void)peer;
-	plane->connections--;
+	plane->connections[peer->listener]--;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */

@@ -5,7 +5,7 @@
  * Threads: one thread of its own, which may block on the store; guests notice nothing
  * Memory:  control_plane_new/free
  * Secrets: none
- * Limits:  CONTROL_BODY_BYTES, CONTROL_CONNECTIONS
+ * Limits:  CONTROL_BODY_BYTES, CONTROL_CONNECTIONS by the address and as many by the socket
  * Spec:    docs/control.md
  */
 #ifndef TELLTALE_DAEMON_CONTROL_PLANE_H
