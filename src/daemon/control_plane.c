@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/timefmt.h"
 #include "platform/listen.h"
 
 #define SOCKET_MODE        0600
@@ -14,6 +15,7 @@
 #define HEADER_TIMEOUT_MS  10000
 #define IDLE_TIMEOUT_MS    60000
 #define REQUEST_TIMEOUT_MS 60000
+#define DATE_LINE_BYTES    64
 
 /* The listeners' indexes. */
 enum { BY_SOCKET, BY_ADDRESS, LISTENERS };
@@ -29,6 +31,31 @@ struct control_plane {
 
 static const struct str text_plain = STR_INIT("text/plain; charset=utf-8");
 static const struct str text_metrics = STR_INIT("text/plain; version=0.0.4; charset=utf-8");
+
+/* --- replies --------------------------------------------------------------------------------- */
+
+/* By the Date of a refusal SDKs correct a clock that is off, and sign once more. */
+static void add_date(const struct control_plane *plane, struct buf *fields)
+{
+	char date[TIMEFMT_HTTP_BYTES];
+	timefmt_http(plane->config.api.now_ms() / 1000, date);
+	buf_add_f(fields, "Date: %s\r\n", date);
+}
+
+static void reply_text(const struct control_plane *plane, struct http_resp *resp, unsigned status,
+	struct str type, struct str text, bool head_only)
+{
+	char line[DATE_LINE_BYTES];
+	struct buf fields = buf_fixed(line, sizeof line);
+	add_date(plane, &fields);
+	http1_reply_with(resp->out, status, type, buf_str(&fields), text, resp->close, head_only);
+}
+
+static void say(const struct control_plane *plane, const struct http1_req *req,
+	struct http_resp *resp, unsigned status, struct str text)
+{
+	reply_text(plane, resp, status, text_plain, text, req->method == HTTP1_HEAD);
+}
 
 /* --- requests -------------------------------------------------------------------------------- */
 
@@ -51,14 +78,8 @@ static void on_metrics(
 	plane->config.metrics(plane->config.ctx, &scrape.metrics);
 	registrar_run(plane->config.api.registrar, render, &scrape);
 	bool ok = buf_status(&text) == 0;
-	http1_reply(resp->out, ok ? 200 : 503, text_metrics, ok ? buf_str(&text) : STR_EMPTY,
-		resp->close, req->method == HTTP1_HEAD);
-}
-
-static void say(
-	const struct http1_req *req, struct http_resp *resp, unsigned status, struct str text)
-{
-	http1_reply(resp->out, status, text_plain, text, resp->close, req->method == HTTP1_HEAD);
+	reply_text(plane, resp, ok ? 200 : 503, text_metrics, ok ? buf_str(&text) : STR_EMPTY,
+		req->method == HTTP1_HEAD);
 }
 
 static void on_read(struct control_plane *plane, struct str path, const struct http1_req *req,
@@ -67,12 +88,12 @@ static void on_read(struct control_plane *plane, struct str path, const struct h
 	if (str_eq(path, STR("/metrics"))) {
 		on_metrics(plane, req, resp);
 	} else if (str_eq(path, STR("/healthz"))) {
-		say(req, resp, 200, STR("ok\n"));
+		say(plane, req, resp, 200, STR("ok\n"));
 	} else if (str_eq(path, STR("/readyz"))) {
 		bool ready = plane->config.ready(plane->config.ctx);
-		say(req, resp, ready ? 200 : 503, ready ? STR("ok\n") : STR("not ready\n"));
+		say(plane, req, resp, ready ? 200 : 503, ready ? STR("ok\n") : STR("not ready\n"));
 	} else {
-		say(req, resp, 404, STR("There is /metrics, /healthz and /readyz.\n"));
+		say(plane, req, resp, 404, STR("There is /metrics, /healthz and /readyz.\n"));
 	}
 }
 
@@ -88,8 +109,9 @@ static void on_operation(struct control_plane *plane, const struct http_peer *pe
 		ipaddr_format(&peer->addr, from);
 		api_by_address(&plane->config.api, req, str_of(from), &reply);
 	}
-	if (reply.failed) {
-		http1_reply(resp->out, 503, text_plain, STR_EMPTY, resp->close, false);
+	add_date(plane, &reply.fields);
+	if (reply.failed || buf_status(&reply.fields) < 0) {
+		say(plane, req, resp, 503, STR_EMPTY);
 	} else {
 		http1_reply_with(resp->out, reply.status, reply.content_type,
 			buf_str(&reply.fields), buf_str(&reply.body), resp->close, false);
@@ -110,15 +132,16 @@ static void on_answer(
 	} else if (req->method == HTTP1_POST && str_eq(path, STR("/"))) {
 		on_operation(plane, peer, req, resp);
 	} else {
-		say(req, resp, 405, STR("GET and HEAD, and POST to / for operations.\n"));
+		say(plane, req, resp, 405, STR("GET and HEAD, and POST to / for operations.\n"));
 	}
 }
 
 static void on_refuse(void *ctx, struct http_peer *peer, unsigned status, struct http_resp *resp)
 {
-	(void)ctx;
+	struct control_plane *plane = ctx;
 	(void)peer;
-	http1_reply(resp->out, status, text_plain, STR_EMPTY, true, false);
+	resp->close = true;
+	reply_text(plane, resp, status, text_plain, STR_EMPTY, false);
 }
 
 /* Each listener has a cap of its own: whoever fills the address's does not lock the operator out. */

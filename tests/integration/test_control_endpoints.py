@@ -3,6 +3,7 @@
 import pathlib
 import re
 import socket
+import time
 
 import pytest
 
@@ -242,6 +243,23 @@ def test_health_and_readiness(service):
                 f"HEAD {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode(), head_only=True
             )
             assert head.status == 200
+
+
+def test_every_reply_says_what_time_it_is(service):
+    """SDKs correct a clock that is off by the Date of the reply that refuses it."""
+    close = "Host: a\r\nConnection: close\r\n"
+    sign = f"{close}X-Amz-Target: Lightsail_20161128.GetInstances\r\nContent-Length: 2\r\n\r\n{{}}"
+    for asked in (
+        f"GET /metrics HTTP/1.1\r\n{close}\r\n", f"GET /readyz HTTP/1.1\r\n{close}\r\n",
+        f"GET /none HTTP/1.1\r\n{close}\r\n", f"DELETE / HTTP/1.1\r\n{close}\r\n",
+        f"POST / HTTP/1.1\r\n{sign}", f"GET /?Action=DescribeRegions HTTP/1.1\r\n{close}\r\n",
+        "GET / HTTP/1.1\r\nBad Name: x\r\n\r\n",
+    ):  # fmt: skip
+        with service.control().connect() as conn:
+            reply = conn.exchange(asked.encode())
+        assert abs(wire.parse_date(reply.value("Date")) - time.time()) < 5, asked
+    answer = ask_socket(service, "Telltale_20261124.GetInstances", "{}")
+    assert answer.count(b"\r\nDate: ") == 1
 
 
 def test_a_metadata_port_that_answers_means_everything_does(service):
