@@ -242,8 +242,10 @@ static void run(struct asking *asking)
 		.deed = asking->deed};
 	call.deed.operation_type = operation->type;
 	call.deed.operations = operation->recorded ? json_array() : NULL;
-	int rc = run_operation(&call, asking->asked.service);
-	audit(asking, request, rc == 0 ? "ok" : call.code ? call.code : result_name(rc));
+	const struct call_service *service = asking->asked.service;
+	int rc = run_operation(&call, service);
+	const char *code = call.code ? call.code : protocol_failure(service->failures, rc)->code;
+	audit(asking, request, rc == 0 ? "ok" : code);
 	answer(asking, &call, rc);
 	json_decref(call.deed.operations);
 	json_decref(call.reply);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -17,16 +18,27 @@
 #define REQUEST_TIMEOUT_MS 60000
 #define DATE_LINE_BYTES    64
 
-/* The listeners' indexes. */
-enum { BY_SOCKET, BY_ADDRESS, LISTENERS };
+#define WHO_BYTES 16
+
+/* A way in, with a worker of its own. */
+enum { BY_SOCKET, BY_ADDRESS, DOORS };
+
+_Static_assert((int)DOORS == CONTROL_WORKERS, "one worker a door");
+
+struct door {
+	struct control_plane *plane;
+	bool socket;
+	struct http_worker *http;
+	pthread_t thread;
+	bool started;
+	unsigned connections;
+};
 
 struct control_plane {
 	struct control_plane_config config;
 	char *socket;
-	struct http_worker *http;
-	pthread_t thread;
-	bool started;
-	unsigned connections[LISTENERS];
+	bool listening; /* at the socket: its file is ours */
+	struct door doors[DOORS];
 };
 
 static const struct str text_plain = STR_INIT("text/plain; charset=utf-8");
@@ -98,13 +110,15 @@ static void on_read(struct control_plane *plane, struct str path, const struct h
 }
 
 /* Operations come by the socket, whose file mode is the permission, or signed by the address. */
-static void on_operation(struct control_plane *plane, const struct http_peer *peer,
+static void on_operation(const struct door *door, const struct http_peer *peer,
 	const struct http1_req *req, struct http_resp *resp)
 {
+	struct control_plane *plane = door->plane;
 	struct api_reply reply;
-	char from[IPADDR_TEXT_BYTES];
-	if (peer->listener == BY_SOCKET) {
-		api_by_socket(&plane->config.api, req, STR("socket"), &reply);
+	char from[IPADDR_TEXT_BYTES], who[WHO_BYTES];
+	if (door->socket) {
+		(void)snprintf(who, sizeof who, "uid %u", (unsigned)peer->uid); /* fits */
+		api_by_socket(&plane->config.api, req, str_of(who), &reply);
 	} else {
 		ipaddr_format(&peer->addr, from);
 		api_by_address(&plane->config.api, req, str_of(from), &reply);
@@ -122,15 +136,16 @@ static void on_operation(struct control_plane *plane, const struct http_peer *pe
 static void on_answer(
 	void *ctx, struct http_peer *peer, const struct http1_req *req, struct http_resp *resp)
 {
-	struct control_plane *plane = ctx;
+	const struct door *door = ctx;
+	struct control_plane *plane = door->plane;
 	struct str path = {req->target.p, str_find(req->target, '?')};
 	bool by_query = path.n < req->target.n && str_eq(path, STR("/"));
-	if (req->method == HTTP1_GET && by_query && peer->listener != BY_SOCKET) {
-		on_operation(plane, peer, req, resp);
+	if (req->method == HTTP1_GET && by_query && !door->socket) {
+		on_operation(door, peer, req, resp);
 	} else if (req->method == HTTP1_GET || req->method == HTTP1_HEAD) {
 		on_read(plane, path, req, resp);
 	} else if (req->method == HTTP1_POST && str_eq(path, STR("/"))) {
-		on_operation(plane, peer, req, resp);
+		on_operation(door, peer, req, resp);
 	} else {
 		say(plane, req, resp, 405, STR("GET and HEAD, and POST to / for operations.\n"));
 	}
@@ -138,87 +153,107 @@ static void on_answer(
 
 static void on_refuse(void *ctx, struct http_peer *peer, unsigned status, struct http_resp *resp)
 {
-	struct control_plane *plane = ctx;
+	const struct door *door = ctx;
 	(void)peer;
 	resp->close = true;
-	reply_text(plane, resp, status, text_plain, STR_EMPTY, false);
+	reply_text(door->plane, resp, status, text_plain, STR_EMPTY, false);
 }
 
-/* Each listener has a cap of its own: whoever fills the address's does not lock the operator out. */
 static unsigned on_admit(void *ctx, struct http_peer *peer)
 {
-	struct control_plane *plane = ctx;
-	if (plane->connections[peer->listener] >= CONTROL_CONNECTIONS) {
+	struct door *door = ctx;
+	(void)peer;
+	if (door->connections >= CONTROL_CONNECTIONS) {
 		return 503;
 	}
-	plane->connections[peer->listener]++;
+	door->connections++;
 	return 0;
 }
 
 static void on_leave(void *ctx, struct http_peer *peer)
 {
-	struct control_plane *plane = ctx;
-	plane->connections[peer->listener]--;
+	struct door *door = ctx;
+	(void)peer;
+	door->connections--;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
 
 static void *run(void *ctx)
 {
-	struct control_plane *plane = ctx;
-	http_worker_run(plane->http);
+	struct door *door = ctx;
+	http_worker_run(door->http);
 	return NULL;
 }
 
-static int open_listeners(const struct control_plane *plane, int fds[LISTENERS], struct diag *diag)
+/* The listener's descriptor, or an error. */
+static int open_listener(struct control_plane *plane, const struct door *door, struct diag *diag)
 {
 	const struct config_control *control = &plane->config.settings->control;
 	struct listen_spec spec = {.address = control->address, .port = control->port};
-	int rc = fds[BY_SOCKET] = listen_unix(str_of(plane->socket), SOCKET_MODE, diag);
-	TRY(rc);
-	rc = listen_tcp(&spec, 1, &fds[BY_ADDRESS], diag);
-	if (rc < 0) {
-		close(fds[BY_SOCKET]);
-		unlink(plane->socket);
+	int fd = -1;
+	if (door->socket) {
+		fd = listen_unix(str_of(plane->socket), SOCKET_MODE, diag);
+		plane->listening = fd >= 0;
+	} else {
+		TRY(listen_tcp(&spec, 1, &fd, diag));
 	}
-	return rc;
+	return fd;
 }
 
-static int start(struct control_plane *plane, struct diag *diag)
+static int make(struct door *door, uint16_t id, struct diag *diag)
 {
-	int fds[LISTENERS];
-	struct tls_context *tls[LISTENERS] = {[BY_ADDRESS] = plane->config.settings->control.tls};
+	struct control_plane *plane = door->plane;
+	struct tls_context *tls = door->socket ? NULL : plane->config.settings->control.tls;
+	int fd = open_listener(plane, door, diag);
+	TRY(fd);
 	struct http_worker_config http = {
-		.name = "control",
-		.id = plane->config.id,
+		.name = door->socket ? "socket" : "control",
+		.id = id,
 		.table = plane->config.table,
 		.limits = {.parse = {.head_bytes = HEAD_BYTES,
 				   .target_bytes = TARGET_BYTES,
 				   .fields = HTTP1_FIELDS_MAX,
-				   .body_bytes = CONTROL_BODY_BYTES},
+				   .body_bytes = door->socket ? CONTROL_SOCKET_BODY_BYTES
+							      : CONTROL_ADDRESS_BODY_BYTES},
 			.header_timeout_ms = HEADER_TIMEOUT_MS,
 			.idle_timeout_ms = IDLE_TIMEOUT_MS,
 			.request_timeout_ms = REQUEST_TIMEOUT_MS,
 			.park_timeout_ms = REQUEST_TIMEOUT_MS},
-		.handler = {.ctx = plane,
+		.handler = {.ctx = door,
 			.admit = on_admit,
 			.leave = on_leave,
 			.answer = on_answer,
 			.refuse = on_refuse},
-		.listeners = fds,
-		.n_listeners = LISTENERS,
-		.tls = tls,
+		.listeners = &fd,
+		.n_listeners = 1,
+		.tls = &tls,
 	};
-	TRY(open_listeners(plane, fds, diag));
-	int rc = http_worker_new(&http, &plane->http);
+	int rc = http_worker_new(&http, &door->http);
 	if (rc < 0) {
-		close(fds[BY_SOCKET]);
-		close(fds[BY_ADDRESS]);
-	} else {
-		rc = -pthread_create(&plane->thread, NULL, run, plane);
-		plane->started = rc == 0;
+		close(fd);
+		return diag_set(diag, rc, "can't start: %s", result_name(rc));
 	}
-	return rc < 0 ? diag_set(diag, rc, "can't start: %s", result_name(rc)) : 0;
+	return 0;
+}
+
+/* Nobody is answered before both listen. */
+static int start(struct control_plane *plane, struct diag *diag)
+{
+	for (unsigned i = 0; i < DOORS; i++) {
+		plane->doors[i].plane = plane;
+		plane->doors[i].socket = i == BY_SOCKET;
+		TRY(make(&plane->doors[i], (uint16_t)(plane->config.first_id + i), diag));
+	}
+	for (unsigned i = 0; i < DOORS; i++) {
+		struct door *door = &plane->doors[i];
+		int rc = -pthread_create(&door->thread, NULL, run, door);
+		if (rc < 0) {
+			return diag_set(diag, rc, "can't start a thread: %s", result_name(rc));
+		}
+		door->started = true;
+	}
+	return 0;
 }
 
 int control_plane_new(const struct control_plane_config *config, struct control_plane **ret_plane,
@@ -244,7 +279,7 @@ int control_plane_new(const struct control_plane_config *config, struct control_
 
 void control_plane_secure(struct control_plane *plane, struct tls_context *tls)
 {
-	http_worker_secure(plane->http, BY_ADDRESS, tls);
+	http_worker_secure(plane->doors[BY_ADDRESS].http, 0, tls);
 }
 
 void control_plane_free(struct control_plane *plane)
@@ -252,12 +287,19 @@ void control_plane_free(struct control_plane *plane)
 	if (!plane) {
 		return;
 	}
-	if (plane->started) {
-		http_worker_stop(plane->http);
-		pthread_join(plane->thread, NULL);
+	for (unsigned i = 0; i < DOORS; i++) {
+		struct door *door = &plane->doors[i];
+		if (door->started) {
+			http_worker_stop(door->http);
+			pthread_join(door->thread, NULL);
+		}
+	}
+	if (plane->listening) {
 		unlink(plane->socket);
 	}
-	http_worker_free(plane->http);
+	for (unsigned i = 0; i < DOORS; i++) {
+		http_worker_free(plane->doors[i].http);
+	}
 	free(plane->socket);
 	free(plane);
 }

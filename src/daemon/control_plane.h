@@ -2,10 +2,11 @@
  * control_plane - the control address and the control socket.
  *
  * Layer:   daemon
- * Threads: one thread of its own, which may block on the store; guests notice nothing
+ * Threads: two of its own, one for the address and one for the socket, so that neither keeps the other
+ *          waiting; both may block on the store, and guests notice nothing
  * Memory:  control_plane_new/free
  * Secrets: none
- * Limits:  CONTROL_BODY_BYTES, CONTROL_CONNECTIONS by the address and as many by the socket
+ * Limits:  CONTROL_SOCKET_BODY_BYTES, CONTROL_ADDRESS_BODY_BYTES, CONTROL_CONNECTIONS by each
  * Spec:    docs/control.md
  */
 #ifndef TELLTALE_DAEMON_CONTROL_PLANE_H
@@ -16,15 +17,20 @@
 #include "control/metrics.h"
 #include "http/worker.h"
 
-#define CONTROL_BODY_BYTES  ((size_t)64 * 1024 * 1024)
-#define CONTROL_CONNECTIONS 256
+/* A file of very many instances comes by the socket. Whoever may connect can fill the address's. */
+#define CONTROL_SOCKET_BODY_BYTES  ((size_t)64 * 1024 * 1024)
+#define CONTROL_ADDRESS_BODY_BYTES ((size_t)1024 * 1024)
+#define CONTROL_CONNECTIONS        256
+
+/* How many workers of the connection table these are. */
+#define CONTROL_WORKERS 2
 
 struct control_plane;
 
 struct control_plane_config {
 	const struct config *settings; /* control.address, .port, .socket, .tls */
 	struct conn_table *table;
-	uint16_t id; /* of the worker in the table */
+	uint16_t first_id; /* of CONTROL_WORKERS workers in the table */
 	struct api api;
 	/* Fill in a scrape's numbers; called on the control thread. */
 	void (*metrics)(void *ctx, struct metrics *ret_metrics);

@@ -27,7 +27,7 @@
 #define TICK_MS       1000
 #define NS_PER_MS     1000000
 #define CONTROL_ID    1
-#define FIRST_DATA_ID 2
+#define FIRST_DATA_ID (CONTROL_ID + CONTROL_WORKERS)
 
 struct daemon {
 	const struct config_flags *flags;
@@ -219,7 +219,7 @@ static int start_control(struct daemon *daemon, struct diag *diag)
 	struct control_plane_config config = {
 		.settings = daemon->first,
 		.table = &daemon->table,
-		.id = CONTROL_ID,
+		.first_id = CONTROL_ID,
 		.api = {.registrar = daemon->registrar,
 			.site = &daemon->site,
 			.now_ms = wall_ms,

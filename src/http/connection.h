@@ -43,7 +43,10 @@ enum conn_state {
 
 /* What a handler sees of a connection. */
 struct http_peer {
-	struct ipaddr addr;
+	union {
+		struct ipaddr addr;
+		uint32_t uid; /* of a Unix socket's peer: its effective user id */
+	};
 	void *cookie;        /* the handler's */
 	uint32_t generation; /* the handler's */
 	uint16_t listener;   /* index of the listener it came by */

@@ -62,6 +62,15 @@ static void set_peer(struct http_peer *peer, const struct sockaddr_storage *from
 	}
 }
 
+static void set_user(struct http_peer *peer, int fd)
+{
+	struct ucred who;
+	socklen_t n = sizeof who;
+	/* Can't fail for a connected Unix socket; if it did, it is nobody's. */
+	bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0;
+	peer->uid = known ? who.uid : UINT32_MAX;
+}
+
 int listeners_accept(const struct listeners *listeners, size_t i, struct http_peer *ret_peer)
 {
 	struct sockaddr_storage from = {0};
@@ -72,6 +81,9 @@ int listeners_accept(const struct listeners *listeners, size_t i, struct http_pe
 		return -errno;
 	}
 	set_peer(ret_peer, &from, i);
+	if (from.ss_family == AF_UNIX) {
+		set_user(ret_peer, fd);
+	}
 	return fd;
 }
 

@@ -217,7 +217,7 @@ def test_every_change_has_its_record(service, aws):
     assert [(r["who"], r["from"], r["action"], r["resource"], r["result"]) for r in newest] == [
         (f"uid {os.getuid()}", "socket", "telltale:UpdateInstanceMetadataOptions", "web-2", "ok"),
         ("AKIAREAD", "127.0.0.1", "lightsail:DeleteInstance", "web-2", "AccessDenied"),
-        ("AKIAALL", "127.0.0.1", "lightsail:DeleteInstance", "nobody", "not found"),
+        ("AKIAALL", "127.0.0.1", "lightsail:DeleteInstance", "nobody", "NotFoundException"),
         ("AKIAALL", "127.0.0.1", "lightsail:StopInstance", "web-1", "ok"),
     ]
     assert newest[-1]["at"] == operation["createdAt"] and len(newest[-1]["requestId"]) == 36
