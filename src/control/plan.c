@@ -434,6 +434,9 @@ int plan_commit(struct plan *plan, struct registry *registry, struct store *stor
 	qsort(plan->v, plan->n, sizeof *plan->v, by_name);
 	TRY(check(plan, registry, diag));
 	TRY(keep_roles(plan, registry, diag));
+	if (deed && deed->rehearsal) {
+		return 0;
+	}
 	if (add_operations(plan, registry, deed) < 0) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}

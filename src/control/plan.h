@@ -56,6 +56,7 @@ MUST_CHECK int plan_hide(struct plan *plan, struct str name, struct str file_spe
  * Carry it out: check against what is there, one transaction in the store with the deed's records,
  * publish. The deed's operations have Started then; or they have failed, when they are in the store
  * and publishing has not gone well.
+ * A rehearsal ends before the store.
  * Returns 0, E_EXISTS, -ENOMEM, or the store's error; then nothing has changed, unless it is
  * publishing that failed: then the store is ahead until the next change or start.
  */

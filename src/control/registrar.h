@@ -33,7 +33,8 @@ MUST_CHECK int registrar_load(struct registrar *registrar, struct diag *diag);
 
 /*
  * What changes something is a deed (control/trail.h), which may be NULL: it is recorded with the
- * change, and the operations that it gets end once every worker has the change.
+ * change, and the operations that it gets end once every worker has the change. One that is only
+ * rehearsed fails as it would, and changes nothing.
  */
 
 /*

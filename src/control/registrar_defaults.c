@@ -116,10 +116,11 @@ int registrar_defaults(struct registrar *registrar, const struct deed *deed, con
 	pthread_mutex_lock(&registrar->lock);
 	json_t *defaults = merged(registrar->defaults, changes);
 	int rc = defaults ? check(defaults, diag) : diag_set(diag, -ENOMEM, "out of memory");
-	if (rc == 0) {
+	bool rehearsal = deed && deed->rehearsal;
+	if (rc == 0 && !rehearsal) {
 		rc = store_defaults(registrar, deed, defaults, diag);
 	}
-	if (rc == 0) {
+	if (rc == 0 && !rehearsal) {
 		rc = use(registrar, defaults);
 	} else {
 		json_decref(defaults);

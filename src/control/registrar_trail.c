@@ -261,7 +261,7 @@ static int reboot(
 	if (!instance->running) {
 		return diag_set(diag, E_EXISTS, "instance '%.*s' is not running", STR_FMT(name));
 	}
-	if (!deed) {
+	if (!deed || deed->rehearsal) {
 		return 0;
 	}
 	CLEANUP(on_json)

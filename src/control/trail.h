@@ -32,6 +32,7 @@ struct deed {
 	struct str request_id;      /* empty: none */
 	const char *operation_type; /* of the operations; NULL: they show none */
 	json_t *operations;         /* an array to append them to; NULL: none are made */
+	bool rehearsal;             /* everything but the change itself, and nothing is recorded */
 };
 
 /*
