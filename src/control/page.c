@@ -81,3 +81,22 @@ void page_fill(struct page *page, const struct registry *registry, struct str af
 	(void)registry_each(registry, page_entry, page); /* never stopped */
 	qsort(page->v, page->n, sizeof *page->v, order_by_name);
 }
+
+void page_of_ids(struct page *page, const struct registry *registry, const json_t *ids,
+	const struct page_select *select)
+{
+	const json_t *id;
+	size_t i;
+	page->n = 0;
+	page->more = false;
+	json_array_foreach (ids, i, id) {
+		struct str text = {json_string_value(id), json_string_length(id)};
+		const struct entry *entry = registry_find_id(registry, text);
+		bool accepted = entry && (!select->accepts || select->accepts(select->ctx,
+								      entry_instance(entry)));
+		if (accepted && page->n < PAGE_MOST) {
+			page->v[page->n++] = entry;
+		}
+	}
+	qsort(page->v, page->n, sizeof *page->v, order_by_name);
+}

@@ -110,11 +110,15 @@ struct registrar_query {
 	struct str after; /* only those whose names come later; empty: from the first */
 	size_t most;      /* up to REGISTRAR_PAGE */
 	struct page_select select;
+	const json_t *ids; /* only those of these ids (texts, each once); NULL: of any */
+	/* How each is shown; it runs under the lock and gives NULL when out of memory. */
+	json_t *(*view)(const struct registry *registry, const struct entry *entry);
 };
 
 /*
  * One instance, or a page of them in order of their names (an array), in the shape of Lightsail's
- * Instance with `metadataOptions`, and telltale's own `instanceId`, `match` and `counters`.
+ * Instance with `metadataOptions`, and telltale's own `instanceId`, `match` and `counters`; or as the
+ * query's view shows it.
  * ret_more  whether there are others behind these.
  */
 MUST_CHECK int registrar_show(
@@ -150,6 +154,10 @@ MUST_CHECK int registrar_operations(struct registrar *registrar,
 	struct diag *diag);
 MUST_CHECK int registrar_audits(struct registrar *registrar, const struct registrar_trail *query,
 	json_t **ret_list, uint64_t *ret_before, struct diag *diag);
+
+/* Those of these ids (texts) that no instance has (an array). */
+MUST_CHECK int registrar_unknown_ids(
+	struct registrar *registrar, const json_t *ids, json_t **ret_unknown, struct diag *diag);
 
 /* Run something while no instance can change: reading all of them. */
 void registrar_run(struct registrar *registrar, void (*run)(void *ctx), void *ctx);

@@ -20,11 +20,12 @@ int registrar_show(
 	return 0;
 }
 
-static json_t *views_of(const struct registry *registry, const struct page *page)
+static json_t *views_of(const struct registry *registry, const struct page *page,
+	json_t *(*view)(const struct registry *registry, const struct entry *entry))
 {
 	json_t *views = json_array();
 	for (size_t i = 0; views && i < page->n; i++) {
-		if (json_array_append_new(views, view_instance(registry, page->v[i])) < 0) {
+		if (json_array_append_new(views, view(registry, page->v[i])) < 0) {
 			json_decref(views);
 			views = NULL;
 		}
@@ -37,8 +38,13 @@ int registrar_list(struct registrar *registrar, const struct registrar_query *qu
 {
 	struct page page;
 	pthread_mutex_lock(&registrar->lock);
-	page_fill(&page, registrar->registry, query->after, query->most, &query->select);
-	json_t *views = views_of(registrar->registry, &page);
+	if (query->ids) {
+		page_of_ids(&page, registrar->registry, query->ids, &query->select);
+	} else {
+		page_fill(&page, registrar->registry, query->after, query->most, &query->select);
+	}
+	json_t *views =
+		views_of(registrar->registry, &page, query->view ? query->view : view_instance);
 	pthread_mutex_unlock(&registrar->lock);
 	if (!views) {
 		return diag_set(diag, -ENOMEM, "out of memory");
@@ -89,6 +95,28 @@ int registrar_name_of(
 		return diag_set(diag, E_NOTFOUND, "there is no instance of id '%.*s'", STR_FMT(id));
 	}
 	return buf_status(ret_name);
+}
+
+int registrar_unknown_ids(
+	struct registrar *registrar, const json_t *ids, json_t **ret_unknown, struct diag *diag)
+{
+	json_t *unknown = json_array(), *id;
+	size_t i;
+	int rc = unknown ? 0 : -1;
+	pthread_mutex_lock(&registrar->lock);
+	json_array_foreach (ids, i, id) {
+		struct str text = {json_string_value(id), json_string_length(id)};
+		if (rc == 0 && !registry_find_id(registrar->registry, text)) {
+			rc = json_array_append(unknown, id);
+		}
+	}
+	pthread_mutex_unlock(&registrar->lock);
+	if (rc < 0) {
+		json_decref(unknown);
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	*ret_unknown = unknown;
+	return 0;
 }
 
 void registrar_run(struct registrar *registrar, void (*run)(void *ctx), void *ctx)
