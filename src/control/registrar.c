@@ -448,6 +448,13 @@ int registrar_delete(
 	return rc;
 }
 
+static int plan_row(
+	struct registrar *registrar, struct plan *plan, const struct row *row, struct diag *diag)
+{
+	struct str file_spec = row->file_spec ? str_of(row->file_spec) : STR_EMPTY;
+	return plan_put(plan, row->spec, file_spec, &row->record, registrar->site, diag);
+}
+
 /* Change a row by a function and commit it. */
 static int change_row(struct registrar *registrar, const struct deed *deed, struct str name,
 	int (*change)(struct row *row, const json_t *ctx, int64_t now_s, struct diag *diag),
@@ -461,8 +468,7 @@ static int change_row(struct registrar *registrar, const struct deed *deed, stru
 		rc = change(&row, ctx, registrar->now_s(), diag);
 	}
 	if (rc == 0) {
-		struct str file_spec = row.file_spec ? str_of(row.file_spec) : STR_EMPTY;
-		rc = plan_put(&plan, row.spec, file_spec, &row.record, registrar->site, diag);
+		rc = plan_row(registrar, &plan, &row, diag);
 	}
 	if (rc == 0) {
 		rc = commit(registrar, &plan, deed, diag);
@@ -531,6 +537,15 @@ int registrar_state(struct registrar *registrar, const struct deed *deed, struct
 		     : diag_set(diag, -ENOMEM, "out of memory");
 }
 
+/* Where in a text something is wrong is of no use to one who has not written that text. */
+static void drop_position(struct diag *diag)
+{
+	size_t n = strspn(diag->text, "0123456789:");
+	if (n > 0 && diag->text[n] == ' ') {
+		memmove(diag->text, diag->text + n + 1, strlen(diag->text + n + 1) + 1);
+	}
+}
+
 /* The tags as a file's would be checked, with the option that decides over what they may be. */
 static int check_tags(const json_t *spec, struct diag *diag)
 {
@@ -544,14 +559,36 @@ static int check_tags(const json_t *spec, struct diag *diag)
 	char *text = probe ? dump(probe) : NULL;
 	int rc = text ? spec_from_text(str_of(text), NULL, &specs, diag)
 		      : diag_set(diag, -ENOMEM, "out of memory");
+	if (rc < 0) {
+		drop_position(diag);
+	}
 	free(text);
 	return rc;
 }
 
+/* See registrar_tags() and registrar_tags_by_id(). What is to go need not be there. */
+static void drop_tags(json_t *tags, const json_t *drop)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+	if (json_is_true(drop)) {
+		(void)json_object_clear(tags);
+	}
+	json_array_foreach (drop, i, value) {
+		(void)json_object_del(tags, json_string_value(value));
+	}
+	/* Jansson takes a non-const object but does not change it. */
+	json_object_foreach ((json_t *)(uintptr_t)drop, key, value) {
+		if (json_is_null(value) || json_equal(value, json_object_get(tags, key))) {
+			(void)json_object_del(tags, key);
+		}
+	}
+}
+
 static int set_tags(struct row *row, const json_t *change, int64_t now_s, struct diag *diag)
 {
-	json_t *tags = json_object_get(row->spec, "tags"), *key;
-	size_t i;
+	json_t *tags = json_object_get(row->spec, "tags");
 	(void)now_s;
 	if (!tags) {
 		tags = json_object();
@@ -562,9 +599,7 @@ static int set_tags(struct row *row, const json_t *change, int64_t now_s, struct
 	if (json_object_update(tags, json_object_get(change, "set")) < 0) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
-	json_array_foreach (json_object_get(change, "drop"), i, key) {
-		(void)json_object_del(tags, json_string_value(key)); /* it need not be there */
-	}
+	drop_tags(tags, json_object_get(change, "drop"));
 	return check_tags(row->spec, diag);
 }
 
@@ -574,6 +609,39 @@ int registrar_tags(struct registrar *registrar, const struct deed *deed, struct 
 	CLEANUP(on_json) json_t *change = json_pack("{s:O, s:O}", "set", set, "drop", drop);
 	return change ? change_row(registrar, deed, name, set_tags, change, diag)
 		      : diag_set(diag, -ENOMEM, "out of memory");
+}
+
+static int plan_tags(struct registrar *registrar, struct plan *plan, struct str id,
+	const json_t *change, struct diag *diag)
+{
+	CLEANUP(row_done) struct row row = {0};
+	const struct entry *entry = registry_find_id(registrar->registry, id);
+	if (!entry) {
+		return diag_set(diag, E_NOTFOUND, "there is no instance of id '%.*s'", STR_FMT(id));
+	}
+	TRY(get_row(registrar, entry_instance(entry)->name, &row, diag));
+	TRY(set_tags(&row, change, 0, diag));
+	return plan_row(registrar, plan, &row, diag);
+}
+
+int registrar_tags_by_id(struct registrar *registrar, const struct deed *deed, const json_t *ids,
+	const json_t *set, const json_t *drop, struct diag *diag)
+{
+	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
+	CLEANUP(on_json) json_t *change = json_pack("{s:O, s:O}", "set", set, "drop", drop);
+	const json_t *id;
+	size_t i;
+	int rc = change ? 0 : diag_set(diag, -ENOMEM, "out of memory");
+	pthread_mutex_lock(&registrar->lock);
+	json_array_foreach (ids, i, id) {
+		struct str text = {json_string_value(id), json_string_length(id)};
+		rc = rc == 0 ? plan_tags(registrar, &plan, text, change, diag) : rc;
+	}
+	if (rc == 0) {
+		rc = commit(registrar, &plan, deed, diag);
+	}
+	pthread_mutex_unlock(&registrar->lock);
+	return rc;
 }
 
 void registrar_reclaim(struct registrar *registrar)

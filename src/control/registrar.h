@@ -86,6 +86,14 @@ MUST_CHECK int registrar_tags(struct registrar *registrar, const struct deed *de
 	const json_t *set, const json_t *drop, struct diag *diag);
 
 /*
+ * The same for the instances of these ids (an array of texts, each once): all of them or none.
+ * drop  an object: a key's tag goes when its value is that one, or whatever it is if the object has
+ *       JSON's null; or JSON's true: all that an instance has go
+ */
+MUST_CHECK int registrar_tags_by_id(struct registrar *registrar, const struct deed *deed,
+	const json_t *ids, const json_t *set, const json_t *drop, struct diag *diag);
+
+/*
  * What the account prefers for new instances' options: an object with some of httpTokens,
  * httpPutResponseHopLimit, httpEndpoint, instanceMetadataTags and httpTokensEnforced. changes: those
  * to set; JSON's null takes a preference away. With httpTokensEnforced "enabled" no instance comes to
