@@ -206,7 +206,7 @@ static int run_operation(struct call *call, const struct call_service *service)
 		call->code = service->unknown_member;
 		return rc;
 	}
-	return operation->run(call);
+	return service->run ? service->run(call) : operation->run(call);
 }
 
 static void answer(struct asking *asking, const struct call *call, int rc)

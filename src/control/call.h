@@ -56,6 +56,7 @@ struct call_service {
 	const struct call_protocol *query;
 	const struct call_operation *operations;
 	size_t n_operations;
+	int (*run)(struct call *call);       /* runs them; NULL: nothing is common to all */
 	const struct call_failure *failures; /* of operations */
 	const char *unknown_member; /* the code for a member that an operation does not have */
 };

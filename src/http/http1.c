@@ -493,9 +493,11 @@ struct str http1_status_text(unsigned status)
 	} rows[] = {
 		{200, STR_INIT("200 OK")},
 		{400, STR_INIT("400 Bad Request")},
+		{401, STR_INIT("401 Unauthorized")},
 		{403, STR_INIT("403 Forbidden")},
 		{404, STR_INIT("404 Not Found")},
 		{405, STR_INIT("405 Method Not Allowed")},
+		{412, STR_INIT("412 Precondition Failed")},
 		{413, STR_INIT("413 Content Too Large")},
 		{414, STR_INIT("414 URI Too Long")},
 		{415, STR_INIT("415 Unsupported Media Type")},
