@@ -1,31 +1,19 @@
 """Lightsail's API on the control address, as the AWS CLI and SDKs speak it.
 
-Every answer is held against botocore's own model: a member that the model does not have, of another
-type, or a required one that is missing fails the test.
+Every answer is held against botocore's own model (aws.py).
 """
 
 import datetime
 import json
-import shutil
-import subprocess
-from unittest import mock
 
 import pytest
 
+import aws as aws_client
 import samples
-
-botocore_session = pytest.importorskip("botocore.session", reason="NO botocore HERE, NOT TESTED")
-from botocore.auth import SigV4Auth  # noqa: E402
-from botocore.awsrequest import AWSRequest  # noqa: E402
-from botocore.config import Config  # noqa: E402
-from botocore.credentials import Credentials  # noqa: E402
-from botocore.exceptions import ClientError  # noqa: E402
+from aws import REGION, SECRET, credentials
 
 ID = "/latest/meta-data/instance-id"
-REGION = "us-west-2"
-SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 KEYS = [
-    {"accessKeyId": "AKIAALL", "secretAccessKeyFile": "all.key", "allow": ["*"]},
     {"accessKeyId": "AKIAREAD", "secretAccessKey": "reader", "allow": ["lightsail:Get*"]},
     {"accessKeyId": "AKIANONE", "secretAccessKey": "nobody", "allow": ["ec2:*"]},
 ]
@@ -60,85 +48,11 @@ def instances():
 
 @pytest.fixture
 def service(workshop):
-    made = workshop.daemon({"instances": instances()}, start=False)
-    (made.directory / "all.key").write_text(SECRET + "\n")
-    credentials(made, KEYS)
-    return made.start()
+    return aws_client.start(workshop, instances(), KEYS)
 
 
-def credentials(service, keys):
-    control = {**service.config["control"], "credentials": keys}
-    service.write_config({**service.config, "control": control})
-
-
-# --- a client that is strict about answers -------------------------------------------------------
-
-TYPES = {
-    "string": str, "integer": int, "long": int, "float": (int, float), "double": (int, float),
-    "boolean": bool, "timestamp": (int, float), "list": list, "structure": dict, "map": dict,
-}  # fmt: skip
-
-
-def validate(value, shape, where):
-    assert isinstance(value, TYPES[shape.type_name]), f"{where}: {value!r} is no {shape.type_name}"
-    if shape.type_name != "boolean":
-        assert not isinstance(value, bool), where
-    if shape.type_name == "structure":
-        assert set(value) <= set(shape.members), f"{where}: {set(value) - set(shape.members)}"
-        assert set(shape.required_members) <= set(value), where
-        for name, member in value.items():
-            validate(member, shape.members[name], f"{where}.{name}")
-    elif shape.type_name == "list":
-        for i, item in enumerate(value):
-            validate(item, shape.member, f"{where}[{i}]")
-    elif shape.type_name == "string" and shape.enum:
-        assert value in shape.enum, f"{where}: {value}"
-
-
-class Client:
-    """botocore's client, whose raw answers are validated as well."""
-
-    def __init__(self, service, key="AKIAALL", secret=SECRET, region=REGION, token=None):
-        self.client = botocore_session.Session().create_client(
-            "lightsail", region_name=region, endpoint_url=f"http://127.0.0.1:{service.control_port}",
-            aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token,
-            config=Config(retries={"max_attempts": 0}, parameter_validation=False),
-        )  # fmt: skip
-        self.model = self.client.meta.service_model
-        self.raw = None
-        http = self.client._endpoint.http_session  # its events give parsed answers only
-        send = http.send
-
-        def keep(request):
-            self.raw = send(request)
-            return self.raw
-
-        http.send = keep
-
-    def call(self, operation, **members):
-        name = botocore_method(operation)
-        answer = getattr(self.client, name)(**members)
-        body = json.loads(self.raw.content)
-        validate(body, self.model.operation_model(operation).output_shape, operation)
-        assert self.raw.headers["Content-Type"] == "application/x-amz-json-1.1"
-        assert len(answer["ResponseMetadata"]["RequestId"]) == 36
-        return body
-
-    def refused(self, operation, code, *words, **members):
-        with pytest.raises(ClientError) as caught:
-            self.call(operation, **members)
-        error = caught.value.response["Error"]
-        assert error["Code"] == code, caught.value
-        assert len(caught.value.response["ResponseMetadata"]["RequestId"]) == 36
-        for word in words:
-            assert word in error["Message"], error
-        return caught.value
-
-
-def botocore_method(operation):
-    from botocore import xform_name
-
-    return xform_name(operation)
+def Client(service, *args, **options):
+    return aws_client.Client(service, "lightsail", *args, **options)
 
 
 @pytest.fixture
@@ -186,9 +100,7 @@ def test_instances_are_shown_as_lightsail_does(aws):
 
 def test_pages(workshop):
     many = [{"name": f"web-{n:04}", "privateIpAddress": f"10.0.{n // 256}.{n % 256}"} for n in range(1001)]
-    service = workshop.daemon({"instances": many}, start=False)
-    credentials(service, KEYS[1:])
-    service.start()
+    service = aws_client.start(workshop, many, KEYS)
     reader = Client(service, "AKIAREAD", "reader")
     pages = list(reader.client.get_paginator("get_instances").paginate())
     names = [i["name"] for page in pages for i in page["instances"]]
@@ -249,21 +161,12 @@ def test_what_there_is_to_choose_from(aws):
 
 def aws_raw(service, operation, members, body=None, target="Lightsail_20161128.", now=None, change=None, key=None):
     """(status, code) of a signed request, which change() may spoil afterwards."""
-    key = key or ("AKIAALL", SECRET)
     body = json.dumps(members).encode() if body is None else body
     headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target + operation}
-    request = AWSRequest("POST", f"http://127.0.0.1:{service.control_port}/", headers, body)
-    clock = mock.Mock(datetime=mock.Mock(wraps=datetime.datetime))
-    clock.datetime.utcnow = lambda: now or datetime.datetime.utcnow()
-    with mock.patch("botocore.auth.datetime", clock):
-        SigV4Auth(Credentials(*key), "lightsail", REGION).add_auth(request)
-    fields = dict(request.headers)
+    fields = aws_client.sign(service, "lightsail", headers, body, key, now)
     if change:
         body = change(fields, body) or body
-    head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{service.control_port}\r\nContent-Length: {len(body)}\r\n"
-    head += "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
-    with service.control().connect() as conn:
-        reply = conn.exchange(head.encode() + body)
+    reply = aws_client.post(service, fields, body)
     answer = json.loads(reply.body)
     assert reply.value("x-amzn-RequestId")
     if reply.status != 200:
@@ -379,17 +282,10 @@ def test_keys_are_reloaded_and_never_shown(service, aws):
 # --- the AWS CLI -----------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not shutil.which("/usr/bin/aws"), reason="NO aws CLI HERE, NOT TESTED")
+@aws_client.needs_cli
 def test_the_aws_cli(service):
-    def run(*args, code=0):
-        done = subprocess.run(
-            ["/usr/bin/aws", "lightsail", *args, "--endpoint-url", f"http://127.0.0.1:{service.control_port}",
-             "--region", REGION, "--output", "json"],
-            env={"PATH": "/usr/bin:/bin", "HOME": str(service.directory), "AWS_ACCESS_KEY_ID": "AKIAALL",
-                 "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_EC2_METADATA_DISABLED": "true"},
-            capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
-        assert done.returncode == code, done
-        return json.loads(done.stdout) if code == 0 else done.stderr
+    def run(*args, **options):
+        return aws_client.run_cli(service, "lightsail", *args, **options)
 
     caller = service.client("127.0.0.11")
     out = run("update-instance-metadata-options", "--instance-name", "web-1", "--http-tokens", "required")
