@@ -442,7 +442,7 @@ int plan_commit(struct plan *plan, struct registry *registry, struct store *stor
 	}
 	TRY(store_all(plan, store, deed, diag));
 	int rc = publish(plan, registry, diag);
-	if (rc < 0) {
+	if (rc < 0 && deed) {
 		fail_operations(plan, store, deed, "out of memory");
 	}
 	return rc;
