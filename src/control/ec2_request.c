@@ -77,13 +77,9 @@ int ec2_read_list(struct call *call, const char *member, json_t **ret_list)
 
 int ec2_check_id(struct call *call, struct str id)
 {
-	bool good = check_instance_id(id);
-	for (size_t i = 0; good && i < id.n; i++) {
-		good = id.p[i] < 'A' || id.p[i] > 'F'; /* EC2's are all lower case */
-	}
-	return good ? 0
-		    : ec2_fail(call, "InvalidInstanceID.Malformed", "Invalid id: \"%.*s\"",
-			      STR_FMT(id));
+	return check_instance_id(id) ? 0
+				     : ec2_fail(call, "InvalidInstanceID.Malformed",
+					       "Invalid id: \"%.*s\"", STR_FMT(id));
 }
 
 /* Each once. */
