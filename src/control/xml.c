@@ -179,19 +179,23 @@ static void add_element(const struct writer *writer, struct str name, const json
 	add_tag(writer->out, STR("</"), name, STR(">"));
 }
 
+static void add_items(const struct writer *writer, struct str name, const json_t *array)
+{
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		add_element(writer, name, json_array_get(array, i));
+	}
+}
+
 static void add_members(const struct writer *writer, const json_t *object)
 {
 	const char *name;
 	const json_t *child;
 	json_object_foreach (loose(object), name, child) {
-		add_element(writer, str_of(name), child);
-	}
-}
-
-static void add_items(const struct writer *writer, const json_t *array)
-{
-	for (size_t i = 0; i < json_array_size(array); i++) {
-		add_element(writer, writer->list_item, json_array_get(array, i));
+		if (json_is_array(child) && strcmp(name, XML_ENTRY) == 0) {
+			add_items(writer, STR(XML_ENTRY), child);
+		} else {
+			add_element(writer, str_of(name), child);
+		}
 	}
 }
 
@@ -203,7 +207,7 @@ static void add_content(const struct writer *writer, const json_t *value)
 		add_members(writer, value);
 		break;
 	case JSON_ARRAY:
-		add_items(writer, value);
+		add_items(writer, writer->list_item, value);
 		break;
 	case JSON_STRING:
 		add_text(writer->out,

@@ -22,13 +22,16 @@
 #define XML_ITEM_EC2   STR("item")
 #define XML_ITEM_QUERY STR("member") /* CloudWatch, STS */
 
+/* A list of this name is not an element itself: its own are, so that a map's entries stand side by side. */
+#define XML_ENTRY "entry"
+
 /*
  * Append `<?xml …?>`, a line's end, and the root element with the content.
  *
  * root           its name
  * namespace_url  its xmlns; empty: none, as in EC2's errors
  * content        an object: its members become elements, in their order. Those of its objects too; a list
- *                is one element with one of the name list_item for each of its own. Null is left out;
+ *                is one element with one of the name list_item for each of its own, but see XML_ENTRY. Null is left out;
  *                what is empty is <Name/>. A real number has a point and no exponent.
  *
  * Names are our own, never a caller's: one that is not a plain XML name ends the process. Texts may hold

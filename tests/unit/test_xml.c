@@ -66,6 +66,12 @@ static const struct {
 	{__LINE__, "{'a':[null,'x',null]}", "<a><item>x</item></a>"},
 	{__LINE__, "{'a':['',[],{}]}", "<a><item/><item/><item/></a>"},
 	{__LINE__, "{'a':[{'b':null,'c':0}]}", "<a><item><c>0</c></item></a>"},
+	/* A map. */
+	{__LINE__, "{'Map':{'entry':[{'key':'a','value':1},{'key':'b','value':2}]}}",
+		"<Map><entry><key>a</key><value>1</value></entry>"
+		"<entry><key>b</key><value>2</value></entry></Map>"},
+	{__LINE__, "{'Map':{'entry':[]},'entry':['x',null],'c':{'entry':'y'}}",
+		"<Map></Map><entry>x</entry><c><entry>y</entry></c>"},
 	/* Names. */
 	{__LINE__, "{'A-b.C_9':'x','_':'y'}", "<A-b.C_9>x</A-b.C_9><_>y</_>"},
 };
