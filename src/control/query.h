@@ -21,9 +21,9 @@
 
 #include "base/str.h"
 
-#define QUERY_PAIRS_MAX 4096
-#define QUERY_KEY_MAX   256 /* bytes, decoded */
-#define QUERY_DEPTH_MAX 16  /* parts of a name: A.1.B has three */
+#define QUERY_PAIRS_MAX 8192 /* GetMetricData has 500 queries of up to a dozen parameters */
+#define QUERY_KEY_MAX   256  /* bytes, decoded */
+#define QUERY_DEPTH_MAX 16   /* parts of a name: A.1.B has three */
 #define QUERY_INDEX_MAX 1000
 
 /*
