@@ -184,6 +184,20 @@ static void tell_refusal(const struct asking *asking, int rc)
 
 /* --- calling --------------------------------------------------------------------------------- */
 
+/* What every form has, and the signature of a presigned one, are no members of its operation. */
+static void strip_form(json_t *form)
+{
+	const char *name;
+	json_t *value;
+	void *next;
+	json_object_foreach_safe (form, next, name, value) {
+		if (strcmp(name, "Action") == 0 || strcmp(name, "Version") == 0 ||
+			strncmp(name, "X-Amz-", 6) == 0) {
+			(void)json_object_del(form, name); /* it is there */
+		}
+	}
+}
+
 /* The request's members; the caller's reference. NULL: it can't be read. */
 static json_t *read_request(struct asking *asking)
 {
@@ -193,8 +207,7 @@ static json_t *read_request(struct asking *asking)
 		return body.n ? json_loadb(body.p, body.n, JSON_REJECT_DUPLICATES, NULL)
 			      : json_object();
 	}
-	(void)json_object_del(form, "Action"); /* both are there */
-	(void)json_object_del(form, "Version");
+	strip_form(form);
 	return json_incref(form);
 }
 

@@ -203,12 +203,29 @@ static void unknown_ones_ask_too(void **state)
 	assert_non_null(strstr(out.p, "{\"instances\":[]}"));
 }
 
+/* What a link is signed with is not its operation's. */
+static void presigned_links(void **state)
+{
+	struct control *c = *state;
+	CLEANUP(buf_done) struct buf out = BUF_EMPTY;
+	struct asked asked = {.rc = 0};
+	struct http1_req req = {.method = HTTP1_GET,
+		.target = STR("/?Action=DescribeRegions&Version=2016-11-15&X-Amz-Date=1"
+			      "&X-Amz-Credential=AKID%2F2&X-Amz-Signature=0")};
+	assert_int_equal(ask(c, &asked, &req, &out), 200);
+	assert_non_null(strstr(out.p, "<regionName>" HELP_REGION));
+	req.target = STR("/?Action=DescribeRegions&Version=2016-11-15&X-Amzn=1");
+	assert_int_equal(ask(c, &asked, &req, &out), 400);
+	assert_non_null(strstr(out.p, "X-Amzn"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, control_setup, control_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(every_row_asks_first),
 		TEST(unknown_ones_ask_too),
+		TEST(presigned_links),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
