@@ -15,6 +15,7 @@ struct registrar *registrar_new(struct registry *registry, struct store *store,
 	if (registrar) {
 		*registrar = (struct registrar){
 			.registry = registry, .store = store, .site = site, .now_s = now_s};
+		registrar->counted_minute = now_s() / 60;
 		pthread_mutex_init(&registrar->lock, NULL);
 	}
 	return registrar;
@@ -38,6 +39,7 @@ static int commit(
 	struct registrar *registrar, struct plan *plan, const struct deed *deed, struct diag *diag)
 {
 	TRY(registrar_check_enforced(registrar, plan, diag));
+	TRY(registrar_record_leaving(registrar, plan, diag));
 	registrar->may_have_roles = true;
 	int rc = plan_commit(plan, registrar->registry, registrar->store, deed, diag);
 	if (rc == 0) {

@@ -15,6 +15,7 @@
 
 #include <jansson.h>
 
+#include "control/history.h"
 #include "control/page.h"
 #include "control/trail.h"
 
@@ -24,6 +25,9 @@ struct registrar;
 struct registrar *registrar_new(struct registry *registry, struct store *store,
 	const struct site *site, int64_t (*now_s)(void));
 void registrar_free(struct registrar *registrar);
+
+/* At an orderly end, when nobody counts any more: put all that was counted into the store. */
+void registrar_end(struct registrar *registrar);
 
 /*
  * Publish what the store holds. Rows that make no instance are E_DAMAGED and named. Operations that
@@ -167,13 +171,42 @@ MUST_CHECK int registrar_audits(struct registrar *registrar, const struct regist
 MUST_CHECK int registrar_unknown_ids(
 	struct registrar *registrar, const json_t *ids, json_t **ret_unknown, struct diag *diag);
 
+/* --- history --------------------------------------------------------------------------------- */
+
+/*
+ * As history_read(): the instance is the one that has the query's id, or had it. What is not in the
+ * store yet is in the minute under way.
+ * on_point  under the lock: it may not call the registrar
+ */
+MUST_CHECK int registrar_history(struct registrar *registrar, const struct history_query *query,
+	int (*on_point)(void *ctx, int64_t at_s, const struct history_stats *stats), void *ctx,
+	struct diag *diag);
+
+/* The id of the instance of a name. E_NOTFOUND when there is none. */
+MUST_CHECK int registrar_id_of(
+	struct registrar *registrar, struct str name, struct buf *ret_id, struct diag *diag);
+
+/*
+ * The ids of instances of which something was counted, gone ones too, bytewise in order (an array of
+ * texts): the first `most` behind `after` (empty: from the first).
+ */
+MUST_CHECK int registrar_history_instances(struct registrar *registrar, struct str after,
+	size_t most, json_t **ret_ids, bool *ret_more, struct diag *diag);
+
+/*
+ * Of which metrics something was counted since a time; 0: at all.
+ * ret_has  by enum history_metric
+ */
+MUST_CHECK int registrar_history_has(struct registrar *registrar, struct str id, int64_t since_s,
+	bool ret_has[HISTORY_METRICS], struct diag *diag);
+
 /* Run something while no instance can change: reading all of them. */
 void registrar_run(struct registrar *registrar, void (*run)(void *ctx), void *ctx);
 
 /* Free what no worker sees any more. */
 void registrar_reclaim(struct registrar *registrar);
 
-/* Once a second: end operations, and forget old records. */
+/* Once a second: end operations, keep what was counted, and forget old records. */
 void registrar_tick(struct registrar *registrar);
 
 /* Look at the roles' credential files again; those that changed are published. Returns how many. */

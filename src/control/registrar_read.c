@@ -82,6 +82,21 @@ int registrar_keys(struct registrar *registrar, json_t **ret_keys, struct diag *
 	return 0;
 }
 
+int registrar_id_of(
+	struct registrar *registrar, struct str name, struct buf *ret_id, struct diag *diag)
+{
+	pthread_mutex_lock(&registrar->lock);
+	const struct entry *entry = registry_find(registrar->registry, name);
+	if (entry) {
+		buf_add(ret_id, str_of(entry_instance(entry)->id));
+	}
+	pthread_mutex_unlock(&registrar->lock);
+	if (!entry) {
+		return diag_set(diag, E_NOTFOUND, "there is no instance '%.*s'", STR_FMT(name));
+	}
+	return buf_status(ret_id);
+}
+
 int registrar_name_of(
 	struct registrar *registrar, struct str id, struct buf *ret_name, struct diag *diag)
 {

@@ -34,8 +34,22 @@ struct registrar {
 	struct waiting *waiting;
 	size_t n_waiting;
 	size_t cap_waiting;
-	int64_t trimmed_hour; /* when old records were last forgotten */
+	int64_t trimmed_hour;   /* when old records were last forgotten */
+	int64_t counted_minute; /* what is counted and not in the history was counted in it */
+	int64_t aged_hour;      /* when the history was last aged, to its end */
+	struct log_limit age_limit;
 };
+
+/* Put what was counted into the history once its minute is over. What goes wrong is logged. */
+void registrar_record(struct registrar *registrar);
+
+/* The same at once, before instances go or get other ids: the history of the old ones has it. */
+struct plan;
+MUST_CHECK int registrar_record_leaving(
+	struct registrar *registrar, const struct plan *plan, struct diag *diag);
+
+/* Age the history, if that has not been done in this hour. What goes wrong is logged. */
+void registrar_age(struct registrar *registrar);
 
 /* Have the deed's operations end when every worker has the change that was just published. */
 void registrar_await(struct registrar *registrar, const struct deed *deed);
@@ -53,7 +67,6 @@ MUST_CHECK int registrar_load_defaults(struct registrar *registrar, struct diag 
 const json_t *registrar_preferred(const struct registrar *registrar);
 
 /* E_DENIED when one of the plan's instances comes to have optional tokens and may not. */
-struct plan;
 MUST_CHECK int registrar_check_enforced(
 	const struct registrar *registrar, const struct plan *plan, struct diag *diag);
 

@@ -305,6 +305,8 @@ void registrar_tick(struct registrar *registrar)
 	if (hour != registrar->trimmed_hour && trim(registrar) == 0) {
 		registrar->trimmed_hour = hour;
 	}
+	registrar_record(registrar);
+	registrar_age(registrar);
 	(void)registry_reclaim(registrar->registry); /* what still waits is freed later */
 	pthread_mutex_unlock(&registrar->lock);
 }

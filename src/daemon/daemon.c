@@ -398,6 +398,7 @@ static void stop(struct daemon *daemon)
 {
 	control_plane_free(daemon->control);
 	data_plane_free(daemon->data);
+	registrar_end(daemon->registrar); /* nobody counts any more */
 	registrar_free(daemon->registrar);
 	registry_free(daemon->registry);
 	keys_done(&daemon->keys);
