@@ -1,0 +1,241 @@
+"""Lightsail's GetInstanceMetricData, and the same by the control socket."""
+
+import datetime
+import http.client
+import json
+import socket
+import time
+
+import pytest
+
+import monitoring
+import samples
+from monitoring import KEY, REGION
+
+from botocore.config import Config  # noqa: E402
+from botocore.exceptions import ClientError  # noqa: E402
+
+ID = "/latest/meta-data/instance-id"
+HOUR = 3600
+
+
+@pytest.fixture
+def service(workshop):
+    made = workshop.daemon(
+        {"instances": [samples.plain("web-1", "127.0.0.11"), samples.plain("web-2", "127.0.0.12")]},
+        start=False,
+    )
+    monitoring.credentials(made)
+    return made.start()
+
+
+class Client:
+    """botocore's client for Lightsail."""
+
+    def __init__(self, service):
+        session = monitoring.botocore_session.Session()
+        self.client = session.create_client(
+            "lightsail", region_name=REGION, endpoint_url=f"http://127.0.0.1:{service.control_port}",
+            aws_access_key_id=KEY[0], aws_secret_access_key=KEY[1],
+            config=Config(retries={"max_attempts": 0}, parameter_validation=False),
+        )  # fmt: skip
+        self.shape = session.get_service_model("lightsail").operation_model("GetInstanceMetricData").output_shape
+        self.raw = None
+        http_session = self.client._endpoint.http_session
+        send = http_session.send
+
+        def keep(request):
+            self.raw = send(request)
+            return self.raw
+
+        http_session.send = keep
+
+    def data(self, **changes):
+        """The points of the last hour of web-1's MetadataNoToken, unless told otherwise."""
+        self.client.get_instance_metric_data(**asked(**changes))
+        answer = json.loads(self.raw.content)
+        name = answer.pop("metricName")
+        assert name == changes.get("metricName", "MetadataNoToken")
+        if name != "MetadataNoTokenRejected":  # which is ours
+            monitoring.check_json({"metricName": name, **answer}, self.shape, "GetInstanceMetricData")
+        assert set(answer) == {"metricData"}
+        return answer["metricData"]
+
+    def sum(self, **changes):
+        return sum(point["sum"] for point in self.data(statistics=["Sum"], **changes))
+
+    def error(self, **changes):
+        with pytest.raises(ClientError) as caught:
+            self.client.get_instance_metric_data(**asked(**changes))
+        error = caught.value.response["Error"]
+        return error["Code"], error["Message"]
+
+
+def asked(**changes):
+    now = time.time()
+    members = {
+        "instanceName": "web-1", "metricName": "MetadataNoToken", "period": 60, "startTime": now - HOUR,
+        "endTime": now + 60, "unit": "Count", "statistics": ["Sum", "SampleCount"],
+    }  # fmt: skip
+    members.update(changes)
+    return {name: value for name, value in members.items() if value is not None}
+
+
+class Socket(http.client.HTTPConnection):
+    """The control socket."""
+
+    def __init__(self, service):
+        super().__init__("localhost")
+        self.path = str(service.socket_path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(self.path)
+
+    def ask(self, **changes):
+        """(status, answer)"""
+        headers = {"X-Amz-Target": "Telltale_20261124.GetInstanceMetricData"}
+        self.request("POST", "/", json.dumps(asked(**changes)), headers)
+        reply = self.getresponse()
+        return reply.status, json.loads(reply.read())
+
+
+def test_counts_show_at_once_and_stay(service):
+    aws = Client(service)
+    caller = service.client("127.0.0.11")
+    assert aws.data() == []
+    before = time.time()
+    for _ in range(3):
+        assert caller.get(ID).status == 200
+    points = aws.data()
+    assert sum(point["sum"] for point in points) == 3
+    assert all(point["unit"] == "Count" and point["timestamp"] % 60 == 0 for point in points)
+    assert before - 60 <= points[0]["timestamp"] <= points[-1]["timestamp"] <= time.time()
+    assert set(points[0]) == {"sum", "sampleCount", "timestamp", "unit"}
+    assert aws.sum(instanceName="web-2") == 0
+    # SIGTERM loses nothing.
+    service.restart()
+    aws = Client(service)
+    assert aws.sum() == 3
+    assert service.client("127.0.0.11").get(ID).status == 200
+    assert aws.sum() == 4
+    assert aws.sum(metricName="MetadataNoTokenRejected") == 0
+    service.cli("options", "web-1", "--http-tokens", "required").ok()
+    assert service.client("127.0.0.11").get(ID).status == 401
+    assert aws.sum(metricName="MetadataNoTokenRejected") == 1
+    assert aws.sum() == 4
+
+
+def test_statistics_and_periods(service):
+    aws = Client(service)
+    caller = service.client("127.0.0.11")
+    for _ in range(5):
+        caller.get(ID)
+    names = ["Minimum", "Maximum", "Sum", "Average", "SampleCount"]
+    (point,) = aws.data(statistics=names, period=86400, startTime=time.time() - 80000)
+    n = point["sampleCount"]  # a minute may have turned
+    assert point["sum"] == 5 and n in (1, 2) and point["average"] == 5 / n
+    assert (point["minimum"], point["maximum"]) == (5, 5) if n == 1 else True
+    assert len(point) == 7
+    # Until now excludes what was counted in the minute under way only when the end is before it.
+    minute = int(time.time()) // 60 * 60
+    assert aws.data(endTime=minute - 120) == []
+    assert aws.data(startTime=time.time() + 120, endTime=time.time() + 240) == []
+    # Real numbers and whole ones, and the command line's period of a month.
+    assert aws.sum(startTime=minute - 600.75, endTime=minute + 120.5) == 5
+    assert aws.sum(period=2628000) == 5
+
+
+def test_what_has_no_points(service):
+    aws = Client(service)
+    service.client("127.0.0.11").get(ID)
+    for name in ("CPUUtilization", "NetworkIn", "NetworkOut", "StatusCheckFailed", "StatusCheckFailed_Instance",
+                 "StatusCheckFailed_System", "BurstCapacityTime", "BurstCapacityPercentage"):  # fmt: skip
+        assert aws.data(metricName=name, unit="Percent") == []
+    assert aws.data(unit="Bytes/Second") == []
+    assert aws.sum() == 1
+
+
+BAD = [
+    (name, None, "is missing")
+    for name in ("instanceName", "metricName", "period", "startTime", "endTime", "unit", "statistics")
+] + [
+    ("instanceName", 7, "instanceName"),
+    ("metricName", "metadataNoToken", "metricName"),
+    ("metricName", ["MetadataNoToken"], "metricName"),
+    ("period", 0, "period"),
+    ("period", 90, "multiple of 60"),
+    ("period", -60, "multiple of 60"),
+    ("period", 60 * 1000000, "period"),
+    ("period", "60", "period"),
+    ("period", 60.5, "period"),
+    ("unit", "Counts", "unit"),
+    ("unit", "", "unit"),
+    ("statistics", [], "statistics"),
+    ("statistics", ["p99"], "statistics"),
+    ("statistics", ["Sum", 1], "statistics"),
+    ("statistics", "Sum", "statistics"),
+    ("statistics", {"Sum": "Sum"}, "statistics"),
+    ("startTime", "yesterday", "startTime"),
+    ("startTime", "2026-11-25T00:00:00Z", "startTime"),
+    ("startTime", -1, "startTime"),
+    ("startTime", 1e300, "startTime"),
+    ("startTime", True, "startTime"),
+    ("endTime", 253402300800, "endTime"),
+    ("endTime", 0, "startTime must be less than the parameter endTime"),
+    ("startTime", 0, "exceeds the limit of 1,440"),
+    ("endTime", 253402300799, "exceeds the limit of 1,440"),
+    ("nothing", 1, "nothing"),
+]  # fmt: skip
+
+
+def test_bad_input(service):
+    control = Socket(service)
+    for member, value, says in BAD:
+        status, answer = control.ask(**{member: value})
+        assert (status, answer["__type"]) == (400, "InvalidInputException"), (member, value, answer)
+        assert says in answer["message"], (member, value, answer)
+    status, answer = control.ask(startTime=1000, endTime=1000)
+    assert (status, "must not equal" in answer["message"]) == (400, True)
+    assert control.ask(instanceName="nobody")[1]["__type"] == "NotFoundException"
+    assert control.ask(nothing=None)[0] == 200
+    aws = Client(service)
+    assert aws.error(instanceName="nobody") == ("NotFoundException", "there is no instance 'nobody'")
+    assert aws.error(period=61)[0] == "InvalidInputException"
+    day = int(time.time()) - 86400
+    assert aws.data(startTime=day, endTime=day + 86400) == []
+    assert aws.error(startTime=day, endTime=day + 86401)[0] == "InvalidInputException"
+
+
+def test_the_socket_says_the_same(service):
+    for _ in range(2):
+        service.client("127.0.0.11").get(ID)
+    status, answer = Socket(service).ask()
+    assert status == 200 and answer["metricName"] == "MetadataNoToken"
+    assert answer["metricData"] == Client(service).data()
+    assert sum(point["sum"] for point in answer["metricData"]) == 2
+
+
+def test_a_deleted_instance_has_no_name(service):
+    service.client("127.0.0.11").get(ID)
+    aws = Client(service)
+    assert aws.sum() == 1
+    service.cli("instance", "delete", "web-1").ok()
+    assert aws.error()[0] == "NotFoundException"
+
+
+def test_kill_loses_a_minute_at_most(service):
+    """What was in the store when the daemon was killed is there; the rest of the minute is not."""
+    caller = service.client("127.0.0.11")
+    caller.get(ID)
+    service.restart()  # the first is in the store
+    service.client("127.0.0.11").get(ID)
+    aws = Client(service)
+    assert aws.sum() == 2
+    turned = time.time() // 60
+    service.kill9()
+    service.start()
+    kept = Client(service).sum()
+    assert kept == 1 or (kept == 2 and time.time() // 60 != turned)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    assert Client(service).data(startTime=now - datetime.timedelta(hours=1), endTime=now) is not None
