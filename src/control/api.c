@@ -157,8 +157,9 @@ static struct str resource_of(const json_t *request)
 /* A change that was made has its record already. */
 static void audit(struct asking *asking, const json_t *request, const char *result)
 {
+	const struct call_operation *operation = asking->asked.operation;
 	struct str resource = resource_of(request);
-	if (!asking->asked.operation->write) {
+	if (!operation || !operation->write) {
 		return;
 	}
 	if (strcmp(result, "ok") != 0) {
@@ -214,10 +215,14 @@ static json_t *read_request(struct asking *asking)
 static int run_operation(struct call *call, const struct call_service *service)
 {
 	const struct call_operation *operation = call->operation;
-	int rc = request_only(call->request, operation->members, &call->diag);
-	if (rc < 0) {
+	const char *unknown = request_unknown(call->request, operation->members);
+	if (unknown) {
 		call->code = service->unknown_member;
-		return rc;
+		if (service->json) {
+			return diag_set(&call->diag, E_SYNTAX, "unknown member '%s'", unknown);
+		}
+		return diag_set(
+			&call->diag, E_SYNTAX, "The parameter %s is not recognized", unknown);
 	}
 	return service->run ? service->run(call) : operation->run(call);
 }

@@ -26,7 +26,7 @@ int request_text_if(
 	return request_text(request, member, ret_text, diag);
 }
 
-int request_only(const json_t *request, const char *const *members, struct diag *diag)
+const char *request_unknown(const json_t *request, const char *const *members)
 {
 	const char *name;
 	json_t *value;
@@ -37,10 +37,10 @@ int request_only(const json_t *request, const char *const *members, struct diag 
 			known++;
 		}
 		if (!*known) {
-			return diag_set(diag, E_SYNTAX, "unknown member '%s'", name);
+			return name;
 		}
 	}
-	return 0;
+	return NULL;
 }
 
 int request_page(const json_t *request, uint64_t *ret_before, struct diag *diag)

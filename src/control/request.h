@@ -21,8 +21,8 @@ MUST_CHECK int request_text(
 MUST_CHECK int request_text_if(
 	const json_t *request, const char *member, struct str *ret_text, struct diag *diag);
 
-/* Nothing but these members, a list that ends in NULL. Returns 0, or E_SYNTAX with diag. */
-MUST_CHECK int request_only(const json_t *request, const char *const *members, struct diag *diag);
+/* A member that is none of these, a list that ends in NULL; NULL: there is nothing else. */
+const char *request_unknown(const json_t *request, const char *const *members);
 
 /* pageToken, where pages are told apart by a number; 0 when it is not there. As request_text(). */
 MUST_CHECK int request_page(const json_t *request, uint64_t *ret_before, struct diag *diag);

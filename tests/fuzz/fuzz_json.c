@@ -1,5 +1,5 @@
 /*
- * Must reach: api_by_address with every operation of Lightsail, request_only, request_text, request_text_if,
+ * Must reach: api_by_address with every operation of Lightsail, request_unknown, request_text, request_text_if,
  * request_options: the JSON bodies of AWS's clients.
  *
  * Each line is one call: the operation's name, a space, the body. All are allowed. They work on two
