@@ -289,6 +289,8 @@ static void finish(struct asking *asking)
 {
 	struct api_reply *reply = asking->reply;
 	reply->content_type = asking->asked.protocol->content_type;
+	/* In the body as well where the protocol says so, but there not every SDK looks for it. */
+	buf_add_f(&reply->fields, "x-amzn-RequestId: %s\r\n", asking->request_id);
 	reply->failed |= buf_status(&reply->fields) < 0 || buf_status(&reply->body) < 0;
 	json_decref(asking->asked.form);
 }

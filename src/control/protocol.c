@@ -87,7 +87,6 @@ static void json_succeed(
 {
 	char *text = json_dumps(call->reply, JSON_COMPACT);
 	(void)service;
-	buf_add_f(&reply->fields, "x-amzn-RequestId: %.*s\r\n", STR_FMT(call->deed.request_id));
 	if (text) {
 		buf_add(&reply->body, str_of(text));
 	} else {
@@ -111,7 +110,7 @@ static void json_fail(struct api_reply *reply, const struct call_service *servic
 	struct str request_id, const char *code, const char *message)
 {
 	(void)service;
-	buf_add_f(&reply->fields, "x-amzn-RequestId: %.*s\r\n", STR_FMT(request_id));
+	(void)request_id;
 	add_error(&reply->body, code, code, message);
 }
 
@@ -137,8 +136,9 @@ static void compatible_fail(struct api_reply *reply, const struct call_service *
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		shape = strcmp(code, rows[i].code) == 0 ? rows[i].shape : shape;
 	}
-	buf_add_f(&reply->fields, "x-amzn-RequestId: %.*s\r\nx-amzn-query-error: %s;%s\r\n",
-		STR_FMT(request_id), code, fault ? "Receiver" : "Sender");
+	(void)request_id;
+	buf_add_f(&reply->fields, "x-amzn-query-error: %s;%s\r\n", code,
+		fault ? "Receiver" : "Sender");
 	add_error(&reply->body, shape, code, message);
 }
 

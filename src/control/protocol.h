@@ -21,7 +21,7 @@ struct call_protocol {
 	const char *unknown_operation; /* the code */
 	unsigned unknown_status;
 	const char *malformed; /* the code for a body that can't be read */
-	/* Their failures are kept by the buffer. */
+	/* Their failures are kept by the buffer. A request's id as a field is the API's business. */
 	void (*succeed)(struct api_reply *reply, const struct call *call,
 		const struct call_service *service);
 	void (*fail)(struct api_reply *reply, const struct call_service *service,

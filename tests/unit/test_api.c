@@ -31,6 +31,18 @@ static int64_t now_ms(void)
 	return control_clock_s * 1000;
 }
 
+/* Whatever the protocol, a request's name is in the reply's fields, once: there all SDKs look. */
+static void assert_named(const struct api_reply *reply)
+{
+	const struct str name = STR("x-amzn-RequestId: ");
+	struct str fields = buf_str(&reply->fields);
+	size_t n = 0;
+	for (size_t at = 0; at < fields.n; at++) {
+		n += str_starts(str_from(fields, at), name);
+	}
+	assert_int_equal(n, 1);
+}
+
 /* The status; the reply's text, and the fields before it, in out. */
 static unsigned ask(
 	struct control *c, struct asked *asked, const struct http1_req *req, struct buf *out)
@@ -43,6 +55,7 @@ static unsigned ask(
 		.ctx = asked};
 	api_by_address(&api, req, STR("127.0.0.1"), &reply);
 	assert_false(reply.failed);
+	assert_named(&reply);
 	buf_reset(out);
 	buf_add(out, buf_str(&reply.fields));
 	buf_add(out, buf_str(&reply.body));
