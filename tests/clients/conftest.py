@@ -27,11 +27,16 @@ def pytest_configure(config):
 
 
 @pytest.fixture(scope="session")
-def daemon(tmp_path_factory):
-    binary = Path(os.environ.get("TELLTALE_BIN", REPOSITORY / "build/release/telltale"))
-    if not binary.exists():
-        pytest.fail(f"{binary} does not exist: build telltale first, or set TELLTALE_BIN")
-    daemon = Daemon(binary.resolve(), tmp_path_factory.mktemp("telltale"), instance.CONFIG)
+def binary():
+    found = Path(os.environ.get("TELLTALE_BIN", REPOSITORY / "build/release/telltale"))
+    if not found.exists():
+        pytest.fail(f"{found} does not exist: build telltale first, or set TELLTALE_BIN")
+    return found.resolve()
+
+
+@pytest.fixture(scope="session")
+def daemon(binary, tmp_path_factory):
+    daemon = Daemon(binary, tmp_path_factory.mktemp("telltale"), instance.CONFIG)
     daemon.start()
     yield daemon
     exit_code = daemon.stop()

@@ -34,6 +34,7 @@ class Daemon:
         # Every JSON document is YAML, so the file needs no YAML writer.
         self._config = folder / "telltale.yaml"
         complete = {
+            **config,
             "listen": [
                 {"address": "127.0.0.1", "port": self.port},
                 {"address": "::1", "port": self.port},
@@ -42,9 +43,9 @@ class Daemon:
                 "address": "127.0.0.1",
                 "port": self.control_port,
                 "socket": str(self._socket),
+                **config.get("control", {}),
             },
             "store": f"sqlite://{folder}/telltale.db",
-            **config,
         }
         self._config.write_text(json.dumps(complete, indent=2) + "\n")
 
@@ -81,12 +82,17 @@ class Daemon:
         flags = []
         for name, value in options.items():
             flags += ["--" + name.replace("_", "-"), value]
-        subprocess.run(
-            [self._binary, "options", instance, *flags, "--socket", self._socket],
+        self.ask("options", instance, *flags, "--json")
+
+    def ask(self, *command):
+        """What the command-line tool printed, as JSON."""
+        done = subprocess.run(
+            [self._binary, *command, "--socket", self._socket],
             check=True,
             timeout=10,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
         )
+        return json.loads(done.stdout)
 
     def counter(self, name):
         """The sum of a counter over all its labels; 0 while it has no sample yet."""
