@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "control/cloudwatch.h"
 #include "control/ec2.h"
 #include "control/lightsail.h"
 #include "control/protocol.h"
@@ -17,6 +18,7 @@
 static const struct call_service *const services[] = {
 	&lightsail_service,
 	&ec2_service,
+	&cloudwatch_service,
 };
 #define SERVICES (sizeof services / sizeof services[0])
 
@@ -256,6 +258,7 @@ static void run(struct asking *asking)
 	struct call call = {.api = asking->api,
 		.operation = operation,
 		.request = request,
+		.form = asking->asked.form != NULL,
 		.reply = json_object(),
 		.deed = asking->deed};
 	call.deed.operation_type = operation->type;

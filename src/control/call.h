@@ -23,6 +23,7 @@ struct call {
 	const struct api *api;
 	const struct call_operation *operation;
 	const json_t *request;
+	bool form;        /* it came as one: its values are texts, and times are told as ISO 8601 */
 	json_t *reply;    /* an object to fill */
 	struct deed deed; /* of what it changes */
 	const char *code; /* set by an operation that fails, when its error has its own code */

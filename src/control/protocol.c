@@ -129,6 +129,7 @@ static void compatible_fail(struct api_reply *reply, const struct call_service *
 		{"InvalidParameterCombination", "InvalidParameterCombinationException"},
 		{"MissingParameter", "MissingRequiredParameterException"},
 		{"InvalidNextToken", "InvalidNextToken"},
+		{"InternalServiceError", "InternalServiceFault"},
 	};
 	const char *shape = code;
 	bool fault = reply->status >= 500;
