@@ -42,6 +42,7 @@ def script_of(examples):
     for number, (command, _) in enumerate(examples):
         lines.append(f"echo; echo '{MARK} {number}'")
         if command.endswith("&"):
+            lines.append(f": >err.{number}")  # there before somebody looks into it
             lines.append(f"{command[:-1]} >out.{number} 2>err.{number} &")
             lines.append(f"for i in $(seq {READY_S * 10}); do grep -q msg=ready err.{number} && break; sleep 0.1; done")
             lines.append(f"sleep 0.2; cat out.{number}")
