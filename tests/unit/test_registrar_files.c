@@ -106,8 +106,10 @@ static void a_file_s_instance_that_is_deleted(void **state)
 		case_text(__LINE__, control_who(c, "10.0.0.1"), "");
 		assert_int_equal(control_apply(c, file), 0);
 		assert_null(control_instance(c, "n1"));
-		assert_int_equal(registrar_delete(c->registrar, NULL, STR("n1"), &c->diag), E_NOTFOUND);
-		assert_int_equal(registrar_revoke(c->registrar, NULL, STR("n1"), &c->diag), E_NOTFOUND);
+		assert_int_equal(
+			registrar_delete(c->registrar, NULL, STR("n1"), &c->diag), E_NOTFOUND);
+		assert_int_equal(
+			registrar_revoke(c->registrar, NULL, STR("n1"), &c->diag), E_NOTFOUND);
 		assert_int_equal(control_options(c, "n1", "{}"), E_NOTFOUND);
 		control_restart(c);
 	}
