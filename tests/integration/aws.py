@@ -72,6 +72,9 @@ def validate(value, shape, where):
     elif shape.type_name == "list":
         for i, item in enumerate(value):
             validate(item, shape.member, f"{where}[{i}]")
+    elif shape.type_name == "map":
+        for key, item in value.items():
+            validate(item, shape.value, f"{where}.{key}")
     elif shape.type_name == "string" and shape.enum:
         assert value in shape.enum, f"{where}: {value}"
 
@@ -101,6 +104,11 @@ def validate_xml(element, shape, where):
             assert local(child) == element_name(shape.member, "member"), f"{where}: <{local(child)}>"
             validate_xml(child, shape.member, f"{where}[{i}]")
         assert not text.strip(), f"{where}: {text!r}"
+    elif shape.type_name == "map":
+        for child in element:
+            assert local(child) == "entry", f"{where}: <{local(child)}>"
+            assert [local(part) for part in child] == ["key", "value"], where
+            validate_xml(child[1], shape.value, f"{where}.{child[0].text}")
     else:
         assert len(element) == 0, f"{where}: elements in a {shape.type_name}"
         pattern = TEXTS.get(shape.type_name)

@@ -5,13 +5,14 @@ import os
 import shutil
 import subprocess
 import time
-import urllib.parse
 
 import pytest
 
-import monitoring
+import aws as amazon
 import samples
-from monitoring import ACCOUNT, KEY, NOBODY, PROTOCOLS, READER, REGION, Json, Query
+from aws import ACCOUNT, KEY, REGION, SECRET
+from botocore.auth import SigV4QueryAuth
+from monitoring import ALL, KEYS, NOBODY, PROTOCOLS, READER, Json
 
 ID = "/latest/meta-data/instance-id"
 HOUR = 3600
@@ -20,12 +21,8 @@ STATISTICS = ["Minimum", "Maximum", "Sum", "Average", "SampleCount"]
 
 @pytest.fixture
 def service(workshop):
-    made = workshop.daemon(
-        {"instances": [samples.plain("web-1", "127.0.0.11"), samples.plain("web-2", "127.0.0.12")]},
-        start=False,
-    )
-    monitoring.credentials(made)
-    return made.start()
+    instances = [samples.plain("web-1", "127.0.0.11"), samples.plain("web-2", "127.0.0.12")]
+    return amazon.start(workshop, instances, KEYS)
 
 
 @pytest.fixture(params=PROTOCOLS)
@@ -267,9 +264,7 @@ def test_pages_of_data_go_across_queries(service, aws):
 
 def test_pages_of_metrics(workshop, protocol):
     many = [{"name": f"web-{n:04}", "match": {"addresses": [f"127.0.{n // 200}.{n % 200 + 1}"]}} for n in range(300)]
-    service = workshop.daemon({"instances": many}, start=False)
-    monitoring.credentials(service)
-    service.start()
+    service = amazon.start(workshop, many, KEYS)
     for one in many:
         ask(service, one["match"]["addresses"][0])
     aws = protocol(service)
@@ -365,9 +360,7 @@ def test_bad_statistics(shared, protocol, changes, code, says):
 
 @pytest.fixture(scope="module")
 def shared(module_workshop):
-    made = module_workshop.daemon({"instances": [samples.plain("web-1", "127.0.0.11")]}, start=False)
-    monitoring.credentials(made)
-    return made.start()
+    return amazon.start(module_workshop, [samples.plain("web-1", "127.0.0.11")], KEYS)
 
 
 def test_a_day_of_minutes_is_allowed(shared, protocol):
@@ -519,23 +512,15 @@ def test_forms_take_texts(shared):
 
 def raw_form(service, action, members):
     """(status, text) of a signed form."""
-    body = urllib.parse.urlencode({"Action": action, "Version": "2010-08-01", **members}).encode()
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    url = f"http://127.0.0.1:{service.control_port}/"
-    request = monitoring.AWSRequest("POST", url, headers, body)
-    monitoring.SigV4Auth(monitoring.Credentials(*KEY), "monitoring", REGION).add_auth(request)
-    head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{service.control_port}\r\nContent-Length: {len(body)}\r\n"
-    head += "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
-    with service.control().connect() as conn:
-        reply = conn.exchange(head.encode() + b"\r\n" + body)
+    reply, _ = amazon.form(service, "monitoring", {"Action": action, "Version": "2010-08-01", **members})
     return reply.status, reply.body.decode()
 
 
 def test_a_presigned_link(shared):
     host = f"127.0.0.1:{shared.control_port}"
     url = f"http://{host}/?Action=ListMetrics&Version=2010-08-01&Namespace=AWS%2FEC2"
-    request = monitoring.AWSRequest("GET", url)
-    monitoring.SigV4QueryAuth(monitoring.Credentials(*KEY), "monitoring", REGION, 60).add_auth(request)
+    request = amazon.AWSRequest("GET", url)
+    SigV4QueryAuth(amazon.Credentials(*ALL), "monitoring", REGION, 60).add_auth(request)
     target = request.url.partition(host)[2]
     with shared.control().connect() as conn:
         reply = conn.exchange(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
@@ -573,7 +558,7 @@ def test_the_aws_cli(service, cli):
     web = id_of(service)
     ask(service, times=2)
     env = {
-        **os.environ, "AWS_ACCESS_KEY_ID": KEY[0], "AWS_SECRET_ACCESS_KEY": KEY[1], "AWS_DEFAULT_REGION": REGION,
+        **os.environ, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     }  # fmt: skip
 

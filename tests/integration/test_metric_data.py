@@ -8,12 +8,8 @@ import time
 
 import pytest
 
-import monitoring
+import aws
 import samples
-from monitoring import KEY, REGION
-
-from botocore.config import Config  # noqa: E402
-from botocore.exceptions import ClientError  # noqa: E402
 
 ID = "/latest/meta-data/instance-id"
 HOUR = 3600
@@ -21,52 +17,33 @@ HOUR = 3600
 
 @pytest.fixture
 def service(workshop):
-    made = workshop.daemon(
-        {"instances": [samples.plain("web-1", "127.0.0.11"), samples.plain("web-2", "127.0.0.12")]},
-        start=False,
-    )
-    monitoring.credentials(made)
-    return made.start()
+    instances = [samples.plain("web-1", "127.0.0.11"), samples.plain("web-2", "127.0.0.12")]
+    return aws.start(workshop, instances, [])
 
 
 class Client:
     """botocore's client for Lightsail."""
 
     def __init__(self, service):
-        session = monitoring.botocore_session.Session()
-        self.client = session.create_client(
-            "lightsail", region_name=REGION, endpoint_url=f"http://127.0.0.1:{service.control_port}",
-            aws_access_key_id=KEY[0], aws_secret_access_key=KEY[1],
-            config=Config(retries={"max_attempts": 0}, parameter_validation=False),
-        )  # fmt: skip
-        self.shape = session.get_service_model("lightsail").operation_model("GetInstanceMetricData").output_shape
-        self.raw = None
-        http_session = self.client._endpoint.http_session
-        send = http_session.send
-
-        def keep(request):
-            self.raw = send(request)
-            return self.raw
-
-        http_session.send = keep
+        self.client = aws.Client(service, "lightsail")
 
     def data(self, **changes):
         """The points of the last hour of web-1's MetadataNoToken, unless told otherwise."""
-        self.client.get_instance_metric_data(**asked(**changes))
-        answer = json.loads(self.raw.content)
-        name = answer.pop("metricName")
-        assert name == changes.get("metricName", "MetadataNoToken")
-        if name != "MetadataNoTokenRejected":  # which is ours
-            monitoring.check_json({"metricName": name, **answer}, self.shape, "GetInstanceMetricData")
-        assert set(answer) == {"metricData"}
+        if changes.get("metricName") == "MetadataNoTokenRejected":  # ours: the model does not have it
+            self.client.client.get_instance_metric_data(**asked(**changes))
+            answer = json.loads(self.client.raw.content)
+        else:
+            answer = self.client.call("GetInstanceMetricData", **asked(**changes))
+        assert set(answer) == {"metricName", "metricData"}
+        assert answer["metricName"] == changes.get("metricName", "MetadataNoToken")
         return answer["metricData"]
 
     def sum(self, **changes):
         return sum(point["sum"] for point in self.data(statistics=["Sum"], **changes))
 
     def error(self, **changes):
-        with pytest.raises(ClientError) as caught:
-            self.client.get_instance_metric_data(**asked(**changes))
+        with pytest.raises(aws.ClientError) as caught:
+            self.client.call("GetInstanceMetricData", **asked(**changes))
         error = caught.value.response["Error"]
         return error["Code"], error["Message"]
 
@@ -101,59 +78,59 @@ class Socket(http.client.HTTPConnection):
 
 
 def test_counts_show_at_once_and_stay(service):
-    aws = Client(service)
+    amazon = Client(service)
     caller = service.client("127.0.0.11")
-    assert aws.data() == []
+    assert amazon.data() == []
     before = time.time()
     for _ in range(3):
         assert caller.get(ID).status == 200
-    points = aws.data()
+    points = amazon.data()
     assert sum(point["sum"] for point in points) == 3
     assert all(point["unit"] == "Count" and point["timestamp"] % 60 == 0 for point in points)
     assert before - 60 <= points[0]["timestamp"] <= points[-1]["timestamp"] <= time.time()
     assert set(points[0]) == {"sum", "sampleCount", "timestamp", "unit"}
-    assert aws.sum(instanceName="web-2") == 0
+    assert amazon.sum(instanceName="web-2") == 0
     # SIGTERM loses nothing.
     service.restart()
-    aws = Client(service)
-    assert aws.sum() == 3
+    amazon = Client(service)
+    assert amazon.sum() == 3
     assert service.client("127.0.0.11").get(ID).status == 200
-    assert aws.sum() == 4
-    assert aws.sum(metricName="MetadataNoTokenRejected") == 0
+    assert amazon.sum() == 4
+    assert amazon.sum(metricName="MetadataNoTokenRejected") == 0
     service.cli("options", "web-1", "--http-tokens", "required").ok()
     assert service.client("127.0.0.11").get(ID).status == 401
-    assert aws.sum(metricName="MetadataNoTokenRejected") == 1
-    assert aws.sum() == 4
+    assert amazon.sum(metricName="MetadataNoTokenRejected") == 1
+    assert amazon.sum() == 4
 
 
 def test_statistics_and_periods(service):
-    aws = Client(service)
+    amazon = Client(service)
     caller = service.client("127.0.0.11")
     for _ in range(5):
         caller.get(ID)
     names = ["Minimum", "Maximum", "Sum", "Average", "SampleCount"]
-    (point,) = aws.data(statistics=names, period=86400, startTime=time.time() - 80000)
+    (point,) = amazon.data(statistics=names, period=86400, startTime=time.time() - 80000)
     n = point["sampleCount"]  # a minute may have turned
     assert point["sum"] == 5 and n in (1, 2) and point["average"] == 5 / n
     assert (point["minimum"], point["maximum"]) == (5, 5) if n == 1 else True
     assert len(point) == 7
     # Until now excludes what was counted in the minute under way only when the end is before it.
     minute = int(time.time()) // 60 * 60
-    assert aws.data(endTime=minute - 120) == []
-    assert aws.data(startTime=time.time() + 120, endTime=time.time() + 240) == []
+    assert amazon.data(endTime=minute - 120) == []
+    assert amazon.data(startTime=time.time() + 120, endTime=time.time() + 240) == []
     # Real numbers and whole ones, and the command line's period of a month.
-    assert aws.sum(startTime=minute - 600.75, endTime=minute + 120.5) == 5
-    assert aws.sum(period=2628000) == 5
+    assert amazon.sum(startTime=minute - 600.75, endTime=minute + 120.5) == 5
+    assert amazon.sum(period=2628000) == 5
 
 
 def test_what_has_no_points(service):
-    aws = Client(service)
+    amazon = Client(service)
     service.client("127.0.0.11").get(ID)
     for name in ("CPUUtilization", "NetworkIn", "NetworkOut", "StatusCheckFailed", "StatusCheckFailed_Instance",
                  "StatusCheckFailed_System", "BurstCapacityTime", "BurstCapacityPercentage"):  # fmt: skip
-        assert aws.data(metricName=name, unit="Percent") == []
-    assert aws.data(unit="Bytes/Second") == []
-    assert aws.sum() == 1
+        assert amazon.data(metricName=name, unit="Percent") == []
+    assert amazon.data(unit="Bytes/Second") == []
+    assert amazon.sum() == 1
 
 
 BAD = [
@@ -199,12 +176,12 @@ def test_bad_input(service):
     assert (status, "must not equal" in answer["message"]) == (400, True)
     assert control.ask(instanceName="nobody")[1]["__type"] == "NotFoundException"
     assert control.ask(nothing=None)[0] == 200
-    aws = Client(service)
-    assert aws.error(instanceName="nobody") == ("NotFoundException", "there is no instance 'nobody'")
-    assert aws.error(period=61)[0] == "InvalidInputException"
+    amazon = Client(service)
+    assert amazon.error(instanceName="nobody") == ("NotFoundException", "there is no instance 'nobody'")
+    assert amazon.error(period=61)[0] == "InvalidInputException"
     day = int(time.time()) - 86400
-    assert aws.data(startTime=day, endTime=day + 86400) == []
-    assert aws.error(startTime=day, endTime=day + 86401)[0] == "InvalidInputException"
+    assert amazon.data(startTime=day, endTime=day + 86400) == []
+    assert amazon.error(startTime=day, endTime=day + 86401)[0] == "InvalidInputException"
 
 
 def test_the_socket_says_the_same(service):
@@ -218,10 +195,10 @@ def test_the_socket_says_the_same(service):
 
 def test_a_deleted_instance_has_no_name(service):
     service.client("127.0.0.11").get(ID)
-    aws = Client(service)
-    assert aws.sum() == 1
+    amazon = Client(service)
+    assert amazon.sum() == 1
     service.cli("instance", "delete", "web-1").ok()
-    assert aws.error()[0] == "NotFoundException"
+    assert amazon.error()[0] == "NotFoundException"
 
 
 def test_kill_loses_a_minute_at_most(service):
@@ -230,8 +207,8 @@ def test_kill_loses_a_minute_at_most(service):
     caller.get(ID)
     service.restart()  # the first is in the store
     service.client("127.0.0.11").get(ID)
-    aws = Client(service)
-    assert aws.sum() == 2
+    amazon = Client(service)
+    assert amazon.sum() == 2
     turned = time.time() // 60
     service.kill9()
     service.start()
