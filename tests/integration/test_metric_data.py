@@ -191,6 +191,11 @@ def test_the_socket_says_the_same(service):
     assert status == 200 and answer["metricName"] == "MetadataNoToken"
     assert answer["metricData"] == Client(service).data()
     assert sum(point["sum"] for point in answer["metricData"]) == 2
+    shown = json.loads(service.cli("metrics", "web-1", "--json").ok().out)
+    sums = {
+        one["metricName"]: sum(point["sum"] for point in one["metricData"]) for one in shown["metrics"]
+    }
+    assert sums == {"MetadataNoToken": 2, "MetadataNoTokenRejected": 0}
 
 
 def test_a_deleted_instance_has_no_name(service):

@@ -4,6 +4,7 @@
 #include "tests/unit/cases.h"
 
 #include "control/api.h"
+#include "control/points.h"
 
 #define ID      "i-0123456789abcdef0"
 #define ID_2    "i-0123456789abcdef1"
@@ -400,6 +401,41 @@ static void lists(void **state)
 	assert_int_equal(count_metrics(c, "{}"), 4);
 }
 
+/* One answer looks at a thousand instances; what is behind them is on the next page. */
+static void lists_go_on_behind_an_empty_page(void **state)
+{
+	static const struct points_set sets[] = {{1, 1, 1, 1}};
+	struct control *c = *state;
+	CLEANUP(buf_done) struct buf plain = BUF_EMPTY, rejected = BUF_EMPTY;
+	struct points_run run;
+	char id[32], body[256];
+	points_init(&run, POINTS_60_S, CONTROL_NOW_S);
+	points_add(&run, CONTROL_NOW_S, HISTORY_NO_TOKEN, sets);
+	assert_int_equal(points_encode(&run, &plain), 0);
+	points_add(&run, CONTROL_NOW_S, HISTORY_NO_TOKEN_REJECTED, sets);
+	assert_int_equal(points_encode(&run, &rejected), 0);
+	assert_int_equal(c->store->ops->begin(c->store, NULL), 0);
+	for (unsigned i = 0; i < 1001; i++) {
+		(void)snprintf(id, sizeof id, "i-%08x", i);
+		const struct store_points points = {
+			str_of(id), 60, run.start_s, buf_str(i < 1000 ? &plain : &rejected)};
+		assert_int_equal(c->store->ops->points_put(c->store, &points, NULL), 0);
+	}
+	assert_int_equal(c->store->ops->commit(c->store, NULL), 0);
+	json_t *answer = ask(c, 200, "ListMetrics", "{'MetricName':'MetadataNoTokenRejected'}");
+	assert_int_equal(json_array_size(json_object_get(answer, "Metrics")), 0);
+	(void)snprintf(body, sizeof body,
+		"{'MetricName':'MetadataNoTokenRejected','NextToken':'%s'}",
+		json_string_value(json_object_get(answer, "NextToken")));
+	json_decref(answer);
+	assert_int_equal(count_metrics(c, body), 1);
+	/* Without a filter it is full before that. */
+	answer = ask(c, 200, "ListMetrics", "{}");
+	assert_int_equal(json_array_size(json_object_get(answer, "Metrics")), 497);
+	assert_non_null(json_object_get(answer, "NextToken"));
+	json_decref(answer);
+}
+
 /* --- faults ------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -470,6 +506,7 @@ int main(void)
 		TEST(pages_while_it_counts),
 		TEST(percentiles),
 		TEST(lists),
+		TEST(lists_go_on_behind_an_empty_page),
 		TEST(a_failing_store_is_told),
 		TEST(without_memory),
 	};
