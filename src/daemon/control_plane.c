@@ -133,19 +133,24 @@ static void on_operation(const struct door *door, const struct http_peer *peer,
 	api_reply_done(&reply);
 }
 
+/* POST, and by the address GET with a query: a presigned link. */
+static bool is_operation(const struct door *door, const struct http1_req *req, struct str path)
+{
+	bool by_query = path.n < req->target.n && !door->socket;
+	return str_eq(path, STR("/")) &&
+	       (req->method == HTTP1_POST || (req->method == HTTP1_GET && by_query));
+}
+
 static void on_answer(
 	void *ctx, struct http_peer *peer, const struct http1_req *req, struct http_resp *resp)
 {
 	const struct door *door = ctx;
 	struct control_plane *plane = door->plane;
 	struct str path = {req->target.p, str_find(req->target, '?')};
-	bool by_query = path.n < req->target.n && str_eq(path, STR("/"));
-	if (req->method == HTTP1_GET && by_query && !door->socket) {
+	if (is_operation(door, req, path)) {
 		on_operation(door, peer, req, resp);
 	} else if (req->method == HTTP1_GET || req->method == HTTP1_HEAD) {
 		on_read(plane, path, req, resp);
-	} else if (req->method == HTTP1_POST && str_eq(path, STR("/"))) {
-		on_operation(door, peer, req, resp);
 	} else {
 		say(plane, req, resp, 405, STR("GET and HEAD, and POST to / for operations.\n"));
 	}
