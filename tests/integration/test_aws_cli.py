@@ -41,8 +41,8 @@ LIGHTSAIL = {
         {"operations"},
     ),
     "DeleteInstance": (["--instance-name", "spare", "--force-delete-add-ons"], {"operations"}),
-    "StartInstance": (["--instance-name", "web-2"], {"operations"}),
     "StopInstance": (["--instance-name", "web-2", "--force"], {"operations"}),
+    "StartInstance": (["--instance-name", "web-2"], {"operations"}),
     "RebootInstance": (WEB, {"operations"}),
     "UpdateInstanceMetadataOptions": (
         [*WEB, "--http-tokens", "optional", "--http-endpoint", "enabled", "--http-put-response-hop-limit", "2",
@@ -166,16 +166,20 @@ def test_what_is_not_there_is_refused_by_name(service, name, operation, args):
     assert said in complaint
 
 
-def test_a_script_that_requires_tokens_everywhere(service):
+def test_a_script_that_requires_tokens(service):
     """What an operator would do: by the CLI alone find who still serves without a token, and change it."""
-    found = ["describe-instances", "--filters", "Name=metadata-options.http-tokens,Values=optional"]
-    ids = [*found, "--query", "Reservations[].Instances[].InstanceId"]
+    ids = [
+        "describe-instances", "--query", "Reservations[].Instances[].InstanceId", "--filters",
+        "Name=tag:Name,Values=web-*", "Name=metadata-options.http-tokens,Values=optional",
+    ]  # fmt: skip
     left = aws.run_cli(service, "ec2", *ids)
-    assert service.client("127.0.0.11").text(ID) in left
+    assert set(left) == {service.client(f"127.0.0.1{n}").text(ID) for n in (1, 2)}
     for one in left:
         required = ["--instance-id", one, "--http-tokens", "required"]
         aws.run_cli(service, "ec2", "modify-instance-metadata-options", *required)
     assert aws.run_cli(service, "ec2", *ids) == []
-    wire.wait_until(lambda: service.client("127.0.0.11").get(ID).status == 401, "tokens to be required")
+    for n in (1, 2):
+        caller = service.client(f"127.0.0.1{n}")
+        wire.wait_until(lambda caller=caller: caller.get(ID).status == 401, "tokens to be required")
     wrong = aws.run_cli(service, "ec2", *ids, code=254, secret="another")
     assert "An error occurred (AuthFailure) when calling the DescribeInstances operation" in wrong
