@@ -7,8 +7,6 @@
  *
  * Usage: bare ADDRESS PORT BODY [close]     (close: the server closes after each reply)
  */
-#define _GNU_SOURCE
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>

@@ -10,9 +10,6 @@
  * runs until --count or --seconds is reached, and prints one JSON object. Connections stay open
  * until stdin ends.
  */
-#define _GNU_SOURCE
-
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -21,28 +18,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "exchange.h"
 #include "load_options.h"
+#include "measure.h"
 
 enum {
 	BATCH = 512,
 	ERRORS_MAX = 100,
 	GRACE_S = 2,
 	REPLY_MAX_BYTES = 4000,
-	REQUEST_MAX_BYTES = 1000,
-	TOKEN_BYTES = 56,
 	TICK_MS = 100,
 	PREPARE_MAX_S = 60,
-};
-
-struct request {
-	size_t n;
-	char text[REQUEST_MAX_BYTES];
 };
 
 /*
@@ -66,21 +56,6 @@ struct conn {
 	char reply[REPLY_MAX_BYTES];
 };
 
-struct reply {
-	size_t total_bytes;
-	const char *body;
-	size_t body_bytes;
-};
-
-/* Latencies: 64 buckets per power of two, so a quantile is off by less than 1.6 %. */
-enum { HIST_BITS = 6, HIST_SUB = 1 << HIST_BITS, HIST_BUCKETS = (64 - HIST_BITS + 1) * HIST_SUB };
-
-struct hist {
-	uint64_t n;
-	uint64_t max;
-	uint64_t buckets[HIST_BUCKETS];
-};
-
 struct load {
 	struct options options;
 	struct request get;
@@ -99,61 +74,11 @@ struct load {
 	uint64_t end_ns;
 	uint64_t cpu_ns;
 	size_t reply_bytes;
+	size_t put_reply_bytes;
 	char first_error[160];
 	struct hist latency;
 	struct hist late; /* with a rate: how much after its time an exchange was started */
 };
-
-static uint64_t clock_read_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(clock, &ts); /* can't fail for the clocks we ask */
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
-static uint64_t now_ns(void)
-{
-	return clock_read_ns(CLOCK_MONOTONIC);
-}
-
-static void hist_add(struct hist *hist, uint64_t v)
-{
-	size_t i = v;
-
-	if (v >= HIST_SUB) {
-		unsigned shift = 63u - (unsigned)__builtin_clzll(v) - HIST_BITS;
-
-		i = ((size_t)(shift + 1) << HIST_BITS) + ((v >> shift) & (HIST_SUB - 1));
-	}
-	hist->buckets[i]++;
-	hist->n++;
-	if (v > hist->max) {
-		hist->max = v;
-	}
-}
-
-/* The middle of the bucket that holds the given quantile, in parts per thousand. */
-static uint64_t hist_quantile(const struct hist *hist, uint64_t permille)
-{
-	uint64_t rank = (hist->n * permille + 999) / 1000;
-	uint64_t seen = 0;
-
-	for (size_t i = 0; i < HIST_BUCKETS; i++) {
-		seen += hist->buckets[i];
-		if (seen >= rank && seen > 0) {
-			size_t shift = i >> HIST_BITS;
-
-			if (shift < 2) {
-				return i;
-			}
-			shift--;
-			return ((uint64_t)(HIST_SUB + (i & (HIST_SUB - 1))) << shift) +
-			       (UINT64_C(1) << (shift - 1));
-		}
-	}
-	return 0;
-}
 
 __attribute__((format(printf, 2, 3))) static void note_error(
 	struct load *load, const char *format, ...)
@@ -167,77 +92,34 @@ __attribute__((format(printf, 2, 3))) static void note_error(
 	}
 }
 
-/* Requests, byte for byte as curl sends them. */
-static void request_build(struct request *request, const struct options *options,
-	const char *method, const char *path, const char *header, const char *value)
+static void build(struct request *request, struct request_parts parts)
 {
-	char host[INET_ADDRSTRLEN];
-	int n;
-
-	(void)inet_ntop(AF_INET, &options->server.sin_addr, host, sizeof(host)); /* it fits */
-	n = snprintf(request->text, sizeof(request->text),
-		"%s %s HTTP/1.1\r\nHost: %s:%u\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n"
-		"%s%s%s%s\r\n",
-		method, path, host, (unsigned)ntohs(options->server.sin_port),
-		value == NULL ? "" : header, value == NULL ? "" : value,
-		value == NULL ? "" : "\r\n",
-		options->mode == MODE_CLOSE ? "Connection: close\r\n" : "");
-	if (n < 0 || (size_t)n >= sizeof(request->text)) {
+	if (request_build(request, &parts) < 0) {
 		(void)fputs("load: the request is too long\n", stderr);
 		exit(2);
 	}
-	request->n = (size_t)n;
 }
 
-static void request_build_get(
-	struct request *request, const struct options *options, const char *token)
+static void build_get(struct request *request, const struct options *options, const char *token)
 {
-	request_build(request, options, "GET", options->path, "X-aws-ec2-metadata-token: ", token);
+	build(request, (struct request_parts){.server = &options->server,
+			       .method = "GET",
+			       .path = options->path,
+			       .field = TOKEN_FIELD,
+			       .value = token,
+			       .extra = options->fields,
+			       .close = options->mode == MODE_CLOSE});
 }
 
-/*
- * Look at the reply as far as it has come.
- *
- * Returns 1 when it is complete, 0 when more is to come, -1 when it is none we count.
- */
-static int reply_parse(const char *p, size_t n, struct reply *ret_reply)
+/* As reply_parse(); anything but 200 is not counted. */
+static int parse(const struct conn *conn, struct reply *ret_reply)
 {
-	static const char status[] = "HTTP/1.1 200 ";
-	static const char length[] = "content-length:";
-	const char *end;
-	size_t body_bytes = SIZE_MAX;
+	int complete = reply_parse(conn->reply, conn->got, ret_reply);
 
-	if (n < sizeof(status) - 1) {
-		return 0;
+	if (complete == 0 && conn->got == sizeof(conn->reply)) {
+		return -1; /* nothing this bench asks for is that long */
 	}
-	if (memcmp(p, status, sizeof(status) - 1) != 0) {
-		return -1;
-	}
-	end = memmem(p, n, "\r\n\r\n", 4);
-	if (end == NULL) {
-		return 0;
-	}
-	for (const char *line = p; line < end;) {
-		const char *next = memchr(line, '\n', (size_t)(end + 2 - line));
-
-		line = next + 1;
-		if ((*line == 'C' || *line == 'c') &&
-			strncasecmp(line, length, sizeof(length) - 1) == 0) {
-			body_bytes = strtoul(line + sizeof(length) - 1, NULL, 10);
-		}
-	}
-	if (body_bytes > REPLY_MAX_BYTES) {
-		return -1; /* no length, or nothing this bench asks for */
-	}
-	*ret_reply = (struct reply){
-		.total_bytes = (size_t)(end + 4 - p) + body_bytes,
-		.body = end + 4,
-		.body_bytes = body_bytes,
-	};
-	if (n < ret_reply->total_bytes) {
-		return 0;
-	}
-	return n == ret_reply->total_bytes ? 1 : -1;
+	return complete > 0 && ret_reply->status != 200 ? -1 : complete;
 }
 
 static void note_bad_reply(struct load *load, const struct conn *conn)
@@ -272,33 +154,11 @@ static uint32_t source_take(struct load *load)
 /* A socket on its way to the server; -1 with the error noted. */
 static int conn_connect(struct load *load, const struct conn *conn, int flags)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+	const char *what;
+	int fd = connect_from(&load->options.server, conn->source, flags, &what);
 
 	if (fd < 0) {
-		note_error(load, "socket: %s", strerror(errno));
-		return -1;
-	}
-	if (conn->source != 0) {
-		struct sockaddr_in sa = {
-			.sin_family = AF_INET,
-			.sin_addr.s_addr = htonl(conn->source),
-		};
-		int one = 1;
-
-		/* Else the port is chosen now, and each address has room for 28,000 in all. */
-		if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) < 0 ||
-			bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0) {
-			note_error(load, "bind: %s", strerror(errno));
-			(void)close(fd);
-			return -1;
-		}
-	}
-	if (connect(fd, (const struct sockaddr *)&load->options.server,
-		    sizeof(load->options.server)) < 0 &&
-		errno != EINPROGRESS) {
-		note_error(load, "connect: %s", strerror(errno));
-		(void)close(fd);
-		return -1;
+		note_error(load, "%s: %s", what, strerror(errno));
 	}
 	return fd;
 }
@@ -321,7 +181,7 @@ static int conn_exchange(struct load *load, struct conn *conn, struct reply *ret
 			return -1;
 		}
 		conn->got += (size_t)n;
-		complete = reply_parse(conn->reply, conn->got, ret_reply);
+		complete = parse(conn, ret_reply);
 		if (complete > 0) {
 			return 0;
 		}
@@ -335,15 +195,15 @@ static int conn_exchange(struct load *load, struct conn *conn, struct reply *ret
 /* The token of a PUT's reply goes into this connection's own request, or the one we were given. */
 static int conn_take_token(struct load *load, struct conn *conn, const struct reply *reply)
 {
-	char token[TOKEN_BYTES + 1];
+	char token[TOKEN_TEXT_BYTES + 1];
 
-	if (reply->body_bytes != TOKEN_BYTES) {
+	if (reply->body_bytes != TOKEN_TEXT_BYTES) {
 		note_error(load, "a token of %zu bytes", reply->body_bytes);
 		return -1;
 	}
-	memcpy(token, reply->body, TOKEN_BYTES);
-	token[TOKEN_BYTES] = '\0';
-	request_build_get(conn->own, &load->options, token);
+	memcpy(token, reply->body, TOKEN_TEXT_BYTES);
+	token[TOKEN_TEXT_BYTES] = '\0';
+	build_get(conn->own, &load->options, token);
 	return 0;
 }
 
@@ -472,6 +332,7 @@ static void on_reply(
 
 	if (load->options.mode == MODE_PAIR && !conn->second) {
 		conn->second = true;
+		load->put_reply_bytes = conn->got;
 		if (conn_take_token(load, conn, reply) < 0) {
 			conn_drop(load, conn);
 			return;
@@ -524,7 +385,7 @@ static void on_readable(struct load *load, struct conn *conn, uint32_t events)
 			break;
 		}
 		conn->got += (size_t)n;
-		complete = reply_parse(conn->reply, conn->got, &reply);
+		complete = parse(conn, &reply);
 		if (complete > 0) {
 			on_reply(load, conn, &reply, events);
 			return;
@@ -636,34 +497,18 @@ static void run_serial(struct load *load)
 	}
 }
 
-static bool wait_for_line(void)
-{
-	char c;
-
-	for (;;) {
-		ssize_t n = read(STDIN_FILENO, &c, 1);
-
-		if (n <= 0) {
-			return false;
-		}
-		if (c == '\n') {
-			return true;
-		}
-	}
-}
-
 static void print_result(const struct load *load)
 {
 	const struct hist *latency = &load->latency;
 
 	printf("{\"done\": %llu, \"errors\": %llu, \"first_error\": \"%s\", "
-	       "\"closed_by_server\": %llu, \"reply_bytes\": %zu, "
+	       "\"closed_by_server\": %llu, \"reply_bytes\": %zu, \"put_reply_bytes\": %zu, "
 	       "\"wall_ns\": %llu, \"cpu_ns\": %llu, "
 	       "\"p50_ns\": %llu, \"p90_ns\": %llu, \"p99_ns\": %llu, \"p999_ns\": %llu, "
 	       "\"max_ns\": %llu, \"late_p99_ns\": %llu}\n",
 		(unsigned long long)load->done, (unsigned long long)load->errors, load->first_error,
 		(unsigned long long)load->closed_by_server, load->reply_bytes,
-		(unsigned long long)(load->end_ns - load->begin_ns),
+		load->put_reply_bytes, (unsigned long long)(load->end_ns - load->begin_ns),
 		(unsigned long long)load->cpu_ns, (unsigned long long)hist_quantile(latency, 500),
 		(unsigned long long)hist_quantile(latency, 900),
 		(unsigned long long)hist_quantile(latency, 990),
@@ -679,9 +524,12 @@ static void load_init(struct load *load)
 	bool own = options->mint || options->mode == MODE_PAIR;
 	struct request *requests = own ? calloc(n, sizeof(*requests)) : NULL;
 
-	request_build_get(&load->get, options, options->token);
-	request_build(&load->put, options, "PUT", "/latest/api/token",
-		"X-aws-ec2-metadata-token-ttl-seconds: ", "21600");
+	build_get(&load->get, options, options->token);
+	build(&load->put, (struct request_parts){.server = &options->server,
+				  .method = "PUT",
+				  .path = TOKEN_PATH,
+				  .field = TTL_FIELD,
+				  .value = "21600"});
 	load->conns = calloc(n, sizeof(*load->conns));
 	load->idle = calloc(n, sizeof(*load->idle));
 	load->epoll = epoll_create1(EPOLL_CLOEXEC);

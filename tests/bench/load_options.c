@@ -1,5 +1,3 @@
-#define _GNU_SOURCE
-
 #include "load_options.h"
 
 #include <arpa/inet.h>
@@ -8,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "measure.h"
 
 static const char usage[] =
 	"usage: load --port PORT [options]\n"
@@ -22,6 +22,7 @@ static const char usage[] =
 	"  --rate N          start N a second on schedule, latency counted from there\n"
 	"  --source A        first source address\n"
 	"  --sources N       this many consecutive ones in turn (1)\n"
+	"  --fields N        further header fields in each GET (0)\n"
 	"  --path P          what to GET (/latest/meta-data/instance-id)\n"
 	"  --token T         send it with each GET\n"
 	"  --mint            each kept connection first PUTs for a token of its own\n";
@@ -103,6 +104,9 @@ static void parse_option(struct options *options, int option)
 	case 'F':
 		options->sources = (uint32_t)parse_number(optarg);
 		break;
+	case 'H':
+		options->fields = (unsigned)parse_number(optarg);
+		break;
 	case 'P':
 		options->path = optarg;
 		break;
@@ -128,6 +132,7 @@ void load_options_parse(struct options *options, int argc, char **argv)
 		{"rate", required_argument, NULL, 'r'},
 		{"source", required_argument, NULL, 'f'},
 		{"sources", required_argument, NULL, 'F'},
+		{"fields", required_argument, NULL, 'H'},
 		{"path", required_argument, NULL, 'P'},
 		{"token", required_argument, NULL, 't'},
 		{0},

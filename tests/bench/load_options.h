@@ -16,8 +16,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NS_PER_S UINT64_C(1000000000)
-
 enum mode { MODE_KEEP, MODE_NEW, MODE_CLOSE, MODE_PAIR };
 
 struct options {
@@ -30,7 +28,8 @@ struct options {
 	size_t connections;
 	uint64_t count;
 	uint64_t duration_ns;
-	uint64_t rate; /* starts per second; 0: as fast as answers come */
+	uint64_t rate;   /* starts per second; 0: as fast as answers come */
+	unsigned fields; /* of no meaning, in each GET */
 	const char *path;
 	const char *token; /* NULL: none */
 };
