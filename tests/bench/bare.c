@@ -2,10 +2,14 @@
  * bare - the least a server of the usual kind can do: the bench's yardstick.
  *
  * One thread, level-triggered epoll, accept until EAGAIN, one receive and one send per request. The
- * reply is fixed and has the size of telltale's; the request is never looked at. Whatever another
- * server costs beyond this, it spends on reading, deciding and writing.
+ * reply is fixed and has the size of telltale's; the request is never looked at, but for its first
+ * byte where PUTs have a reply of their own. Whatever another server costs beyond this, it spends on
+ * reading, deciding and writing.
  *
- * Usage: bare ADDRESS PORT BODY [close]     (close: the server closes after each reply)
+ * Usage: bare ADDRESS PORT BODY [close | share | TOKEN]
+ *   close  the server closes after each reply
+ *   share  several of them may have the port, as workers do
+ *   TOKEN  what PUTs are answered with
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,12 +25,17 @@
 
 enum { BACKLOG = 4096, BATCH = 512, REPLY_MAX_BYTES = 1024, REQUEST_MAX_BYTES = 8192 };
 
+struct reply {
+	size_t n;
+	char text[REPLY_MAX_BYTES];
+};
+
 struct bare {
 	int listener;
 	int epoll;
 	bool closes;
-	size_t reply_bytes;
-	char reply[REPLY_MAX_BYTES];
+	struct reply reply;
+	struct reply put_reply; /* empty: as all others */
 };
 
 static void fail(const char *what)
@@ -60,17 +69,20 @@ static void answer(const struct bare *bare, int fd)
 {
 	char request[REQUEST_MAX_BYTES];
 	ssize_t n = recv(fd, request, sizeof(request), 0);
+	const struct reply *reply = n > 0 && request[0] == 'P' && bare->put_reply.n > 0
+					    ? &bare->put_reply
+					    : &bare->reply;
 
 	if (n < 0 && errno == EAGAIN) {
 		return;
 	}
-	if (n > 0 && send(fd, bare->reply, bare->reply_bytes, MSG_NOSIGNAL) >= 0 && !bare->closes) {
+	if (n > 0 && send(fd, reply->text, reply->n, MSG_NOSIGNAL) >= 0 && !bare->closes) {
 		return;
 	}
 	(void)close(fd); /* nothing to be done about a failure */
 }
 
-static int listen_on(const char *address, const char *port)
+static int listen_on(const char *address, const char *port, bool share)
 {
 	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
 	int one = 1;
@@ -80,34 +92,34 @@ static int listen_on(const char *address, const char *port)
 		fail("socket");
 	}
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+		(share && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0) ||
 		bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, BACKLOG) < 0) {
 		fail("listen");
 	}
 	return fd;
 }
 
-/* The header block is telltale's own, so that both put as many bytes on the wire. */
-static void reply_init(struct bare *bare, const char *body)
+/* The header blocks are telltale's own, so that both put as many bytes on the wire. */
+static void reply_init(struct reply *reply, const char *fields, const char *body, bool closes)
 {
-	int n = snprintf(bare->reply, sizeof(bare->reply),
+	int n = snprintf(reply->text, sizeof(reply->text),
 		"HTTP/1.1 200 OK\r\n"
 		"X-Aws-Ec2-Metadata-Token-Ttl-Seconds: 21600\r\n"
+		"%s"
 		"Content-Type: text/plain\r\n"
-		"Accept-Ranges: none\r\n"
-		"Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
 		"Content-Length: %zu\r\n"
 		"Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
 		"Server: EC2ws\r\n"
 		"%s"
 		"\r\n"
 		"%s",
-		strlen(body), bare->closes ? "Connection: close\r\n" : "", body);
+		fields, strlen(body), closes ? "Connection: close\r\n" : "", body);
 
-	if (n < 0 || (size_t)n >= sizeof(bare->reply)) {
+	if (n < 0 || (size_t)n >= sizeof(reply->text)) {
 		(void)fputs("bare: the body is too long\n", stderr);
 		exit(EXIT_FAILURE);
 	}
-	bare->reply_bytes = (size_t)n;
+	reply->n = (size_t)n;
 }
 
 static void serve(const struct bare *bare)
@@ -130,14 +142,21 @@ static void serve(const struct bare *bare)
 int main(int argc, char **argv)
 {
 	struct bare bare = {0};
+	const char *option;
 
-	if (argc < 4 || argc > 5 || (argc == 5 && strcmp(argv[4], "close") != 0)) {
-		(void)fputs("usage: bare ADDRESS PORT BODY [close]\n", stderr);
+	if (argc < 4 || argc > 5) {
+		(void)fputs("usage: bare ADDRESS PORT BODY [close | share | TOKEN]\n", stderr);
 		return 2;
 	}
-	bare.closes = argc == 5;
-	reply_init(&bare, argv[3]);
-	bare.listener = listen_on(argv[1], argv[2]);
+	option = argc == 5 ? argv[4] : "";
+	bare.closes = strcmp(option, "close") == 0;
+	reply_init(&bare.reply,
+		"Accept-Ranges: none\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n", argv[3],
+		bare.closes);
+	if (strlen(option) > sizeof("share")) {
+		reply_init(&bare.put_reply, "", option, false);
+	}
+	bare.listener = listen_on(argv[1], argv[2], strcmp(option, "share") == 0);
 	bare.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (bare.epoll < 0) {
 		fail("epoll_create1");
