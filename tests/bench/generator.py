@@ -1,11 +1,12 @@
 """Running the load generator against a server, and what both cost meanwhile."""
 
+import contextlib
 import json
 import statistics
 import subprocess
 import time
 
-from processes import TICK_NS, BenchError
+from processes import TICK_NS, BenchError, pinned
 
 SETTLE_S = 0.02
 
@@ -40,25 +41,31 @@ def busy_ns(cores):
     return busy, stolen
 
 
+def load_argv(bench, server, arguments):
+    return [bench.build / "load", "--port", server.port, *arguments]
+
+
 class Load:
-    """One prepared run of the generator: connections are open, nothing is measured yet.
+    """One prepared run of a load program: connections are open, nothing is measured yet."""
 
-    It runs on the load's core, as this process does.
-    """
-
-    def __init__(self, bench, server, arguments):
-        argv = [str(bench.build / "load"), "--port", str(server.port), *map(str, arguments)]
-        self.process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+    def __init__(self, argv, core):
+        with pinned(core):
+            self.process = subprocess.Popen(
+                [str(word) for word in argv],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
         line = self.process.stdout.readline()
         if line != "ready\n":
             self.close()
-            raise BenchError(f"no load on {server.name}: {first_error(line)}")
+            raise BenchError(f"no load: {first_error(line)}")
 
-    def run(self):
+    def begin(self):
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
+
+    def result(self):
         line = self.process.stdout.readline()
         if not line.startswith("{"):
             raise BenchError("the load generator ended without a result")
@@ -80,6 +87,19 @@ class Load:
         self.close()
 
 
+def merge(results):
+    """Of several generators that ran at the same time: sums, and the worst latencies."""
+    out = dict(results[0])
+    for result in results[1:]:
+        for key, value in result.items():
+            if key in ("done", "errors", "cpu_ns", "closed_by_server"):
+                out[key] += value
+            elif key.endswith("_ns"):
+                out[key] = max(out[key], value)
+        out["first_error"] = out["first_error"] or result["first_error"]
+    return out
+
+
 def first_error(line):
     try:
         return json.loads(line)["first_error"]
@@ -87,14 +107,23 @@ def first_error(line):
         return "it said nothing"
 
 
-def measure(bench, server, arguments):
-    """One round: the load's figures and the server's CPU time over exactly that load."""
-    cores = (bench.server_core, bench.load_core)
-    with Load(bench, server, arguments) as load:
+def measure(bench, server, arguments, argv=None, load_cores=None):
+    """One round: the load's figures and the server's CPU time over exactly that load.
+
+    argv  of another load program, instead of load's with these arguments
+    load_cores  one generator on each, instead of one on the load's core
+    """
+    argv = argv or load_argv(bench, server, arguments)
+    load_cores = load_cores or [bench.load_core]
+    cores = {*bench.cores_of(server), *load_cores}
+    with contextlib.ExitStack() as stack:
+        loads = [stack.enter_context(Load(argv, core)) for core in load_cores]
         busy, stolen = busy_ns(cores)
         ticks = server.cpu_ticks_ns()
         cpu = server.cpu_ns()
-        result = load.run()
+        for load in loads:
+            load.begin()
+        result = merge([load.result() for load in loads])
         time.sleep(SETTLE_S)  # until the last connections are closed
         cpu = server.cpu_ns() - cpu
         ticks = [after - before for before, after in zip(ticks, server.cpu_ticks_ns())]
@@ -104,6 +133,33 @@ def measure(bench, server, arguments):
             f"{server.name}: {result['errors']} errors among {result['done']} answers, "
             f"the first: {result['first_error'] or 'none'}"
         )
+    return figures(result, cpu) | {
+        "user_ns": ticks[0],
+        "system_ns": ticks[1],
+        "foreign_ns": (busy_after - busy - cpu - result["cpu_ns"]) / len(cores),
+        "stolen_ns": (stolen_after - stolen) / len(cores),
+    }
+
+
+def interleave(runs, rounds, say, what):
+    """Rounds of all runs in turn, each time another one first; without round 0, which warms up.
+
+    runs  {label: function that measures once}
+    """
+    results = {label: [] for label in runs}
+    order = list(runs)
+    for number in range(rounds + 1):
+        for label in order:
+            say(f"{what}: round {number} of {rounds}, {label}")
+            result = runs[label]()
+            if number > 0:
+                results[label].append(result)
+        order = order[1:] + order[:1]
+    return results
+
+
+def figures(result, cpu):
+    """What a load program says, and the server's CPU time, as what the bench shows."""
     done, wall = result["done"], result["wall_ns"]
     return {
         "done": done,
@@ -112,14 +168,20 @@ def measure(bench, server, arguments):
         "p50_us": result["p50_ns"] / 1e3,
         "p99_us": result["p99_ns"] / 1e3,
         "p999_us": result["p999_ns"] / 1e3,
-        "late_p99_us": result["late_p99_ns"] / 1e3,
+        "late_p99_us": result.get("late_p99_ns", 0) / 1e3,
         "server_busy": cpu / wall,
         "load_busy": result["cpu_ns"] / wall,
-        "reply_bytes": result["reply_bytes"],
-        "closed_by_server": result["closed_by_server"],
+        "reply_bytes": (result.get("put_reply_bytes", 0), result.get("reply_bytes", 0)),
+        "closed_by_server": result.get("closed_by_server", 0),
         "wall_ns": wall,
-        "user_ns": ticks[0],
-        "system_ns": ticks[1],
-        "foreign_ns": busy_after - busy - cpu - result["cpu_ns"],
-        "stolen_ns": stolen_after - stolen,
+        "all": result,
+    }
+
+
+def quiet(rounds):
+    """How much others, and the host, took of the cores that were measured on."""
+    wall = sum(r["wall_ns"] for r in rounds)
+    return {
+        "foreign_share": max(0.0, sum(r["foreign_ns"] for r in rounds) / wall),
+        "stolen_share": sum(r["stolen_ns"] for r in rounds) / wall,
     }

@@ -1,46 +1,22 @@
-"""Parts about telltale itself: idle connections, many instances, live change, starting."""
+"""Parts about telltale itself: idle connections, many instances, starting."""
 
-import os
+import functools
+import shutil
 import subprocess
 import time
 
 import works
-from generator import Load, measure, stat
-from processes import BenchError, control, get
+from generator import Load, interleave, load_argv, measure, stat
+from instances import FEW, address, from_file, name, write_instances
+from processes import BenchError, control, get, timed
 from servers import SAMPLE_TOKEN, token_for
 
 MANY = 100_000
-FEW = 10
 ASKED = 2_000
 ASKED_BEFORE = 3  # times as many
-PUT_AT_ONCE = 1_000
+PUT_AT_ONCE = 20_000  # what is put is checked against all that are there
 SPREAD = 256  # instances that share the load in the throughput comparison
-FIRST_ADDRESS = (127 << 24) + (1 << 16) + 1  # 127.1.0.1
 SETTLE_S = 0.5
-
-
-def address(index):
-    value = FIRST_ADDRESS + index
-    return ".".join(str(value >> shift & 255) for shift in (24, 16, 8, 0))
-
-
-def name(index):
-    return f"guest-{index:06}"
-
-
-def write_instances(path, count):
-    """A file of instances, each with a loopback address of its own."""
-    with open(path, "w", encoding="ascii") as file:
-        for index in range(count):
-            file.write(
-                f"- {{name: {name(index)}, match: {{addresses: [{address(index)}]}}, "
-                "metadataOptions: {httpTokens: optional}, tags: {env: bench}}\n"
-            )
-    return path
-
-
-def from_file(path):
-    return f"instances: {path}\n"
 
 
 # --- idle connections
@@ -49,7 +25,11 @@ def from_file(path):
 def idle(bench, options, say):
     """What a connection costs that waits for its next request."""
     count = min(options.idle, bench.descriptors - 500)
-    makers = {"telltale": bench.telltale_start, "bare": bench.bare, "nginx": bench.nginx}
+    makers = {
+        "telltale": bench.telltale_start,
+        "bare": bench.bare,
+        "nginx": lambda: bench.nginx("plain"),
+    }
     rows, missing = {}, {}
     for label, make in makers.items():
         if label in options.skip:
@@ -69,7 +49,7 @@ def idle_cost(bench, server, count):
     time.sleep(SETTLE_S)
     before = server.memory()
     arguments = ["--mode", "keep", "--connections", count, "--count", 0, *token]
-    with Load(bench, server, arguments):
+    with Load(load_argv(bench, server, arguments), bench.load_core):
         time.sleep(SETTLE_S)
         after = server.memory()
     growth = {key: after[key] - before[key] for key in after}
@@ -190,15 +170,10 @@ def throughput(bench, server, options, say):
             "bare": (bare, [*keep, "--token", SAMPLE_TOKEN, *first]),
             "bare-spread": (bare, [*keep, "--token", SAMPLE_TOKEN, *spread]),
         }
-        results = {label: [] for label in runs}
-        order = list(runs)
-        for number in range(options.rounds + 1):
-            say(f"many: throughput, round {number} of {options.rounds}")
-            for label in order:
-                result = measure(bench, *runs[label])
-                if number > 0:
-                    results[label].append(result)
-            order = order[1:] + order[:1]
+        measured = {
+            label: functools.partial(measure, bench, *what) for label, what in runs.items()
+        }
+        results = interleave(measured, options.rounds, say, "many: throughput")
     out = {
         label: {key: stat(r[key] for r in rounds) for key in works.FIGURES}
         for label, rounds in results.items()
@@ -206,81 +181,6 @@ def throughput(bench, server, options, say):
     for label, base in (("among", "alone"), ("spread", "among"), ("bare-spread", "bare")):
         out[label]["ratio"] = works.ratios(results[label], results[base])
     return out
-
-
-# --- one change of an option
-
-
-def change(bench, options, say):
-    """The time of one option change, among few and among many instances."""
-    counts = sorted({FEW, 1000, options.instances})
-    running = {}
-    try:
-        for count in counts:
-            say(f"change: starting with {count} instances")
-            directory = bench.directory("change")
-            file = write_instances(directory / "instances.yaml", count)
-            running[count] = (directory, bench.telltale_start(directory, from_file(file)))
-        return change_rounds(bench, running, options.rounds * 4, say)
-    finally:
-        for _, server in running.values():
-            server.stop()
-
-
-def change_rounds(bench, running, rounds, say):
-    results = {count: {"socket_ms": [], "cpu_us": [], "command_ms": []} for count in running}
-    version = []
-    for number in range(rounds + 1):
-        say(f"change: round {number} of {rounds}")
-        wanted = ("required", "optional")[number % 2]
-        other = ("optional", "required")[number % 2]
-        for count, (directory, server) in running.items():
-            index = number * 7 % count
-            path = directory / "control.sock"
-            cpu = server.cpu_ns()
-            took = timed(set_tokens, path, index, wanted)
-            cpu = server.cpu_ns() - cpu
-            expect_tokens(server, index, wanted)
-            took_command = timed(set_tokens_by_command, bench, path, index, other)
-            expect_tokens(server, index, other)
-            set_tokens(path, index, wanted)
-            if number > 0:
-                results[count]["socket_ms"].append(took * 1e3)
-                results[count]["cpu_us"].append(cpu / 1e3)
-                results[count]["command_ms"].append(took_command * 1e3)
-        version.append(timed(command, bench, "--version") * 1e3)
-    among = {str(count): {k: stat(v) for k, v in r.items()} for count, r in results.items()}
-    return {"version_ms": stat(version[1:]), "among": among}
-
-
-def set_tokens(path, index, wanted):
-    operation = "UpdateInstanceMetadataOptions"
-    control(path, operation, instanceName=name(index), httpTokens=wanted)
-
-
-def set_tokens_by_command(bench, path, index, wanted):
-    command(bench, "options", name(index), "--http-tokens", wanted, "--socket", path)
-
-
-def expect_tokens(server, index, wanted):
-    """The change is in force as soon as it has been answered."""
-    status, _ = get(server.port, source=address(index))
-    if status != (401 if wanted == "required" else 200):
-        raise BenchError(f"tokens are {wanted}, yet a GET without one was answered with {status}")
-
-
-def command(bench, *arguments):
-    argv = [str(word) for word in (bench.telltale, *arguments)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
-    if done.returncode != 0:
-        words = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
-        raise BenchError(f"telltale {arguments[0]} failed: {words[-1]}")
-
-
-def timed(action, *arguments):
-    begin = time.monotonic()
-    action(*arguments)
-    return time.monotonic() - begin
 
 
 # --- starting
@@ -301,5 +201,20 @@ def start(bench, options, say):
         server.wait_ready()
         time.sleep(SETTLE_S)
         memory = server.memory()
-    return {"ready_ms": stat(ready), "two_workers": memory,
-            "binary_bytes": os.stat(bench.telltale).st_size}
+    return {
+        "ready_ms": stat(ready),
+        "two_workers": memory,
+        "binary_bytes": bench.telltale.stat().st_size,
+        "stripped_bytes": stripped_bytes(bench),
+    }
+
+
+def stripped_bytes(bench):
+    """The size of the program as a package has it."""
+    copy = bench.directory("stripped") / "telltale"
+    shutil.copyfile(bench.telltale, copy)
+    try:
+        subprocess.run(["strip", copy], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BenchError(f"strip (Debian: binutils): {error}") from error
+    return copy.stat().st_size

@@ -1,5 +1,7 @@
 """Processes under measurement: starting them pinned, their CPU time and memory, ending them."""
 
+import collections
+import contextlib
 import json
 import os
 import pathlib
@@ -19,11 +21,11 @@ class BenchError(Exception):
 
 
 def cores():
-    """The core for the server and the core for the load."""
+    """Those we may use: the first is the server's, the second the load's."""
     usable = sorted(os.sched_getaffinity(0))
     if len(usable) < 2:
         raise BenchError("two cores are needed: one for the server, one for the load")
-    return usable[0], usable[1]
+    return usable
 
 
 def raise_descriptor_limit():
@@ -68,6 +70,60 @@ def family(pid):
     return members
 
 
+@contextlib.contextmanager
+def pinned(cores):
+    """Processes that are started meanwhile run on these cores (or on this one)."""
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cores} if isinstance(cores, int) else cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, own)
+
+
+def timed(action, *arguments):
+    """Seconds that the action takes."""
+    begin = time.monotonic()
+    action(*arguments)
+    return time.monotonic() - begin
+
+
+class Others:
+    """Who else used the machine during the run: CPU time by name, of those seen at two looks."""
+
+    def __init__(self):
+        self.used_ns = collections.Counter()
+        self.begin_s = time.monotonic()
+        self.seen = self._look()
+
+    @staticmethod
+    def _look():
+        """{(pid, when it started): (name, CPU time)} of all that are not ours."""
+        ours, seen = set(family(os.getpid())), {}
+        for entry in os.listdir("/proc"):
+            if entry.isdigit() and int(entry) not in ours:
+                try:
+                    fields = read_stat(entry)
+                    name = pathlib.Path(f"/proc/{entry}/comm").read_text().strip()
+                except OSError:
+                    continue  # it has ended since
+                ticks = int(fields[11]) + int(fields[12])
+                seen[entry, fields[19]] = (name, ticks * TICK_NS)
+        return seen
+
+    def look(self):
+        """To be called now and then: what came and went between two looks is not seen."""
+        seen = self._look()
+        for key, (name, cpu_ns) in seen.items():
+            self.used_ns[name] += cpu_ns - self.seen.get(key, (name, 0))[1]
+        self.seen = seen
+
+    def report(self, most=5):
+        """[(name, share of one core)], those that used the most."""
+        wall_ns = (time.monotonic() - self.begin_s) * 1e9
+        return [(name, ns / wall_ns) for name, ns in self.used_ns.most_common(most) if ns > 0]
+
+
 class Server:
     """One server process (with its children), pinned to a core, in a directory of its own."""
 
@@ -77,16 +133,12 @@ class Server:
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.log = self.directory / f"{name}.log"
-        own = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {core} if isinstance(core, int) else core)  # the child inherits it
-        try:
-            with open(self.log, "wb") as log:
-                self.started_s = time.monotonic()
-                self.process = subprocess.Popen(
-                    [str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-                )
-        finally:
-            os.sched_setaffinity(0, own)
+        with pinned(core), open(self.log, "wb") as log:
+            self.started_s = time.monotonic()
+            self.process = subprocess.Popen(
+                [str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self.partners = []
         self.pids = [self.process.pid]
 
     def wait_ready(self, timeout_s=120.0, step_s=0.001, source=None):
@@ -104,6 +156,11 @@ class Server:
             ready_s = time.monotonic() - self.started_s
             self.pids = family(self.process.pid)
             return ready_s
+
+    def join(self, partner):
+        """Another process that serves the same port: both are measured and ended as one."""
+        self.partners.append(partner)
+        self.pids += partner.pids
 
     def last_words(self):
         lines = self.log.read_text(errors="replace").strip().splitlines()
@@ -139,6 +196,8 @@ class Server:
         }
 
     def stop(self):
+        for partner in self.partners:
+            partner.stop()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:

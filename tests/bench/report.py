@@ -1,6 +1,13 @@
-"""What the bench prints: a table for people, bars for the eye."""
+"""What the bench prints: a table for people."""
 
-from xml.sax.saxutils import escape
+import goals
+from instructions import KINDS
+
+
+QUIET_FOREIGN = 0.03
+QUIET_STOLEN = 0.01
+QUIET_OTHERS = 0.05  # of one core, over the whole run
+BUSY = 0.97  # a generator that used that much of its core was the bottleneck
 
 
 def number(value, digits=3):
@@ -39,9 +46,8 @@ def work_lines(work):
         f"{'p50 µs':>8} {'p99 µs':>20} {'server':>7} {'load':>6} {'user':>6}"
     )
     for label, row in work["servers"].items():
-        mark = " *" if label == work["better_nginx"] else ""
         yield (
-            f"  {label + mark:17} {spread(row['cpu_us']):>20} {spread(row['rate']):>27} "
+            f"  {label:17} {spread(row['cpu_us']):>20} {spread(row['rate']):>27} "
             f"{number(row['p50_us']['median']):>8} {spread(row['p99_us']):>20} "
             f"{percent(row['server_busy']['median']):>7} {percent(row['load_busy']['median']):>6} "
             f"{percent(row['user_share']):>6}"
@@ -53,10 +59,25 @@ def work_lines(work):
         )
     for note in work["notes"]:
         yield f"  note: {note}"
-    if work["foreign_share"] > 0.03 or work["stolen_share"] > 0.01:
+    yield from setting_lines(work["nginx"])
+    yield from quiet_lines(work)
+
+
+def setting_lines(nginx):
+    if nginx and nginx["setting"]:
+        tried = ", ".join(f"{setting} {number(v)}" for setting, v in nginx["trials"].items())
+        yield f"  nginx: {nginx['setting']}, the best of ({tried})"
+
+
+def is_quiet(part):
+    return part["foreign_share"] <= QUIET_FOREIGN and part["stolen_share"] <= QUIET_STOLEN
+
+
+def quiet_lines(part):
+    if not is_quiet(part):
         yield (
-            f"  note: others used {percent(work['foreign_share'])} of the two cores, "
-            f"the host took {percent(work['stolen_share'])}: this is not a quiet machine"
+            f"  note: others used {percent(part['foreign_share'])} of the cores, "
+            f"the host took {percent(part['stolen_share'])}: this is not a quiet machine"
         )
 
 
@@ -116,14 +137,26 @@ def many_lines(many):
 
 
 def change_lines(change):
-    yield "\none option changed live, in the store and in force when answered"
-    for count, row in change["among"].items():
+    inside = change["inside"]
+    yield f"\none option changed, in force in {inside['workers']} busy worker(s) since the commit"
+    for count, row in inside["among"].items():
+        yield (
+            f"  among {int(count):>9,}          seen by a client {spread(row['seen_us']):>22} µs, "
+            f"every worker has turned {spread(row['passed_us']):>20} µs, "
+            f"published {spread(row['published_us'])} µs; worker at {number(row['rate']['median'])} "
+            f"requests/s; loaded in {row['load_s']:.2f} s"
+        )
+    for count, why in inside["missing"].items():
+        yield f"  among {int(count):>9,}          not measured: {why}"
+    socket = change["socket"]
+    yield "  with the store's commit, in the store and in force when answered:"
+    for count, row in socket["among"].items():
         yield (
             f"  among {int(count):>9,}          over the control socket "
             f"{spread(row['socket_ms'])} ms, daemon's CPU {spread(row['cpu_us'])} µs; "
             f"telltale options {spread(row['command_ms'])} ms"
         )
-    yield f"  the command's own start (--version) {spread(change['version_ms'])} ms"
+    yield f"  the command's own start (--version) {spread(socket['version_ms'])} ms"
 
 
 def start_lines(start):
@@ -134,10 +167,138 @@ def start_lines(start):
         f"  idle, two workers        private {mib(memory['private'])}, "
         f"resident {mib(memory['rss'])}"
     )
-    yield f"  binary                   {start['binary_bytes'] / 1024:,.0f} KiB"
+    yield (
+        f"  binary                   {start['stripped_bytes'] / 1024:,.0f} KiB stripped, "
+        f"{start['binary_bytes'] / 1024:,.0f} KiB as built"
+    )
 
 
-PARTS = {"idle": idle_lines, "many": many_lines, "change": change_lines, "start": start_lines}
+def token_lines(token):
+    yield "\ntokens, as a worker mints and checks them"
+    for kind in ("mint", "check"):
+        line = f"  {kind:24} {spread(token[kind + '_ns'])} ns"
+        if f"{kind}_system_calls" in token:
+            calls = token[f"{kind}_system_calls"]
+            names = ", ".join(f"{n:,} {name}" for name, n in calls.items()) or "none"
+            line += f"; system calls in {token['calls']:,}: {names}"
+        yield line
+    if "missing" in token:
+        yield f"  {token['missing']}"
+
+
+def scaling_lines(scaling):
+    yield f"\ntwo workers on two cores, load {scaling['load']}   (GETs over 128 kept connections)"
+    for label, row in scaling["servers"].items():
+        yield f"  {label}"
+        for kind, figures in row["workers"].items():
+            yield (
+                f"    {kind:24} {spread(figures['rate']):>27} GETs/s, CPU "
+                f"{spread(figures['cpu_us'])} µs, server {percent(figures['server_busy']['median'])}, "
+                f"load {percent(figures['load_busy']['median'])}"
+            )
+        yield (
+            f"    two to one: GETs/s {ratio(row['two_to_one']['rate'])}; "
+            f"to one with the same load {ratio(row['two_to_one_same_load']['rate'])}"
+        )
+        yield from quiet_lines(row)
+    for label, why in scaling["missing"].items():
+        yield f"  {label} not measured: {why}"
+
+
+def storm_lines(storm):
+    yield (
+        f"\nboot storm: {storm['guests']:,} guests at once, each with cloud-init's "
+        f"{storm['requests']} requests, each on a new connection; {storm['errors']} errors"
+    )
+    for label, row in storm["servers"].items():
+        yield (
+            f"  {label:17} all done in {spread(row['total_ms']):>20} ms, CPU "
+            f"{spread(row['cpu_us']):>18} µs a request, request p50 "
+            f"{number(row['p50_us']['median'] / 1e3)} ms, p99 "
+            f"{number(row['p99_us']['median'] / 1e3)} ms, guest p99 "
+            f"{number(row['guest_p99_ms']['median'])} ms; server "
+            f"{percent(row['server_busy']['median'])}, load {percent(row['load_busy']['median'])}"
+        )
+        if row["load_busy"]["median"] >= BUSY > row["server_busy"]["median"]:
+            yield f"  note: the generator was the bottleneck with {label}: compare CPU"
+    for label, row in storm["ratios"].items():
+        yield (
+            f"  {label + ' / nginx':25} total {ratio(row['wall_ns'])}   CPU {ratio(row['cpu_us'])}"
+            f"   p99 {ratio(row['p99_us'])}"
+        )
+    yield "  (telltale: started anew, so trees are compiled and documents signed meanwhile)"
+    if "missing" in storm:
+        yield f"  nginx not measured: {storm['missing']}"
+    yield from setting_lines(storm.get("nginx"))
+    yield from quiet_lines(storm)
+
+
+AXES = {
+    "instances": "instances",
+    "connections": "kept connections",
+    "fields": "header fields beyond four",
+    "depth": "path segments below meta-data",
+}
+
+
+def growth_lines(growth):
+    yield "\ncost as the work grows: CPU µs a request"
+    for axis, lines in growth.items():
+        xs = [point["x"] for point in next(iter(lines.values()))]
+        yield f"  {AXES[axis]:32}" + "".join(f"{x:>10,}" for x in xs)
+        for label, points in lines.items():
+            yield f"    {label:30}" + "".join(
+                f"{number(point['cpu_us']['median']):>10}" for point in points
+            )
+
+
+def instruction_lines(counts):
+    yield "\ninstructions per request (callgrind, plain code of the libraries)"
+    for kind, row in counts.items():
+        yield (
+            f"  {KINDS[kind]:36}{row['total']:>9,.0f}, of them telltale's {row['telltale']:,.0f}, "
+            f"libcrypto's {row['libcrypto']:,.0f}"
+        )
+
+
+PARTS = {
+    "token": token_lines,
+    "instructions": instruction_lines,
+    "scaling": scaling_lines,
+    "idle": idle_lines,
+    "many": many_lines,
+    "change": change_lines,
+    "storm": storm_lines,
+    "start": start_lines,
+    "growth": growth_lines,
+}
+
+
+def goal_lines(result):
+    checked = goals.check(result)
+    if not checked:
+        return
+    yield "\ngoals"
+    for goal, value, met in checked:
+        aim = f"{'at least' if goal.least else 'at most'} {goal.aim:g} {goal.unit}".strip()
+        yield (
+            f"  {goal.row:12} {goal.what:34} {number(value):>8} {goal.unit:6} {aim:18} "
+            f"{'met' if met else 'MISSED'}"
+        )
+
+
+def others_lines(result):
+    others = result["others"]
+    used = ", ".join(f"{name} {percent(share)}" for name, share in others["used"])
+    yield (
+        f"\nothers used {percent(others['share'])} of one core over the whole run"
+        + (f"; of those seen: {used}" if used else "")
+    )
+    if not others["quiet"]:
+        yield "this was NOT a quiet machine: take the figures for a sketch, and measure again"
+    took = result["took_s"]
+    rows = ", ".join(f"{name} {seconds:.0f}" for name, seconds in took.items())
+    yield f"took {sum(took.values()):.0f} s: {rows}"
 
 
 def lines(result):
@@ -147,7 +308,7 @@ def lines(result):
         f"server on core {machine['server_core']}, load on core {machine['load_core']}; "
         f"{result['date']}"
     )
-    yield "medians [quartiles]; ratios are taken round by round; * is nginx's better setting"
+    yield "medians [quartiles]; ratios are taken round by round"
     if "telltale" not in machine["versions"]:
         yield "telltale was left out of this run"
     for label, why in result["missing"].items():
@@ -157,94 +318,9 @@ def lines(result):
     for name, show in PARTS.items():
         if name in result["parts"]:
             yield from show(result["parts"][name])
+    yield from goal_lines(result)
+    for name, why in result["missing_parts"].items():
+        yield f"\n{name} not measured: {why}"
     for name, why in result["failed"].items():
         yield f"\n{name} FAILED: {why}"
-
-
-# --- the chart
-
-COLOURS = {
-    "telltale": "#0b6e4f",
-    "bare": "#8a8f98",
-    "nginx": "#c8553d",
-    "nginx, reuseport": "#c8553d",
-    "h2o": "#6c5b9e",
-}
-WIDTH, LEFT, RIGHT, BAR, GAP = 860, 130, 190, 18, 30
-
-
-def groups(result):
-    """(title, [(label, value, low, high, text)]) for each group of bars; shorter is better."""
-    for work in result["works"]:
-        key = "p99_us" if work["main"] == "p99_us" else "cpu_us"
-        what = "p99 latency" if key == "p99_us" else f"server's CPU time per {work['unit']}"
-        rows = []
-        for label, row in work["servers"].items():
-            if label.startswith("nginx") and label != work["better_nginx"]:
-                continue
-            stat = row[key]
-            text = f"{number(stat['median'])} µs, {number(row['rate']['median'])}/s"
-            rows.append((label.replace("-", ", "), stat["median"], stat["low"], stat["high"], text))
-        yield f"{work['title']}: {what}", rows
-    idle = result["parts"].get("idle")
-    if idle:
-        values = [(label, row["rss"]["each"]) for label, row in idle["servers"].items()]
-        yield (
-            f"an idle connection, of {idle['connections']:,}: server's resident memory",
-            [(label, v, v, v, f"{number(v)} bytes") for label, v in values],
-        )
-    change = result["parts"].get("change")
-    if change:
-        rows = []
-        for count, row in change["among"].items():
-            stat = row["socket_ms"]
-            text = f"{number(stat['median'])} ms"
-            label = f"among {int(count):,}"
-            rows.append((label, stat["median"], stat["low"], stat["high"], text))
-        yield "one option changed live, over the control socket", rows
-
-
-def svg_text(x, y, text, extra=""):
-    return f'<text x="{x:.1f}" y="{y:.1f}"{extra}>{escape(text)}</text>'
-
-
-def svg_bar(y, scale, row):
-    label, value, low, high, text = row
-    end = LEFT + max(value, 0) * scale
-    middle = y + BAR / 2
-    colour = COLOURS.get(label, "#0b6e4f")
-    yield svg_text(LEFT - 8, middle + 4, label, ' text-anchor="end"')
-    yield (
-        f'<rect x="{LEFT}" y="{y}" width="{end - LEFT:.1f}" height="{BAR - 4}" fill="{colour}"/>'
-    )
-    if high > low:
-        yield (
-            f'<path d="M{LEFT + low * scale:.1f} {middle - 2}H{LEFT + high * scale:.1f}" '
-            'stroke="#111" stroke-width="1.5"/>'
-        )
-    yield svg_text(max(end, LEFT + high * scale) + 6, middle + 3, text, ' fill="#444"')
-
-
-def svg(result):
-    """Hand-written bars: each group has its own scale, spread is the thin line."""
-    machine = result["machine"]
-    body, y = [], 72
-    for title, rows in groups(result):
-        top = max((high for _, _, _, high, _ in rows), default=0) or 1
-        scale = (WIDTH - LEFT - RIGHT) / top
-        body.append(svg_text(LEFT, y, title, ' font-weight="bold"'))
-        y += 10
-        for row in rows:
-            body += svg_bar(y, scale, row)
-            y += BAR
-        y += GAP
-    caption = f"{machine['cpu']}, Linux {machine['kernel']}, {result['date']}"
-    head = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" '
-        f'viewBox="0 0 {WIDTH} {y}" font-family="sans-serif" font-size="12" role="img">',
-        f"<title>{escape('telltale beside others: shorter is better')}</title>",
-        f'<rect width="{WIDTH}" height="{y}" fill="#fff"/>',
-        svg_text(20, 24, "telltale beside others: shorter is better", ' font-size="16"'),
-        svg_text(20, 42, f"{caption}; medians, the line spans the quartiles", ' fill="#444"'),
-    ]
-    return "\n".join([*head, *body, "</svg>"]) + "\n"
+    yield from others_lines(result)

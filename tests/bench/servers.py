@@ -1,5 +1,6 @@
 """The servers that are measured side by side, and how each is set up."""
 
+import os
 import pathlib
 import shutil
 
@@ -11,11 +12,11 @@ assert len(SAMPLE_TOKEN) == 56
 
 NGINX = """\
 daemon off;
-worker_processes 1;
+worker_processes {workers};
 worker_rlimit_nofile {descriptors};
 pid {directory}/nginx.pid;
 error_log {directory}/error.log crit;
-events {{ use epoll; worker_connections {connections}; }}
+events {{ use epoll; worker_connections {connections}; {events} }}
 http {{
     access_log off;
     server_tokens off;
@@ -27,13 +28,44 @@ http {{
     fastcgi_temp_path {directory}/fastcgi;
     uwsgi_temp_path {directory}/uwsgi;
     scgi_temp_path {directory}/scgi;
+    {http}
     server {{
-        listen {address}:{port} backlog=4096{reuseport};
-        location / {{ return 200 "{body}"; }}
+        listen {address}:{port} backlog=4096 {listen};
         location = /latest/api/token {{ return 200 "{token}"; }}
+        {locations}
     }}
 }}
 """
+NGINX_FIXED = 'location / {{ return 200 "{body}"; }}'
+NGINX_FILES = """\
+root {root};
+        index {listing};
+        location = {dynamic} {{ alias {root}{dynamic}/{listing}; }}
+"""
+LISTING = ".listing"
+
+# nginx's settings that change what a request costs; of these the best one is taken for each work.
+SETTINGS = {
+    "plain": {},
+    "reuseport": {"listen": "reuseport"},
+    "deferred": {"listen": "deferred"},
+    "multi_accept": {"events": "multi_accept on;"},
+    "no delay, no linger": {"http": "tcp_nodelay off; lingering_close off;"},
+    "all of these": {
+        "listen": "reuseport deferred",
+        "events": "multi_accept on;",
+        "http": "tcp_nodelay off; lingering_close off;",
+    },
+}
+FILE_SETTINGS = {
+    "plain": {},
+    "files kept open": {"http": "open_file_cache max=2000 inactive=1h; sendfile on;"},
+    "files kept open, all of these": {
+        "http": "open_file_cache max=2000 inactive=1h; tcp_nodelay off; lingering_close off;",
+        "listen": "reuseport deferred",
+        "events": "multi_accept on;",
+    },
+}
 
 H2O = """\
 num-threads: 1
@@ -70,12 +102,12 @@ def find(program):
 class Bench:
     """What every part needs: where things are, and which core is whose."""
 
-    def __init__(self, build, scratch, telltale, server_core, load_core, descriptors):
+    def __init__(self, build, scratch, telltale, all_cores, descriptors):
         self.build = pathlib.Path(build)
         self.scratch = pathlib.Path(scratch)
         self.telltale = telltale
-        self.server_core = server_core
-        self.load_core = load_core
+        self.all_cores = all_cores
+        self.server_core, self.load_core = all_cores[:2]
         self.descriptors = descriptors
         self.connections = min(descriptors - 200, 30000)
         self.count = 0
@@ -87,8 +119,9 @@ class Bench:
         path.mkdir(parents=True)
         return path
 
-    def start(self, name, argv, port, directory):
-        server = Server(name, argv, port, directory, self.server_core)
+    def start(self, name, argv, port, directory, core=None):
+        core = self.server_core if core is None else core
+        server = Server(name, argv, port, directory, core)
         try:
             server.wait_ready()
         except BaseException:
@@ -96,35 +129,75 @@ class Bench:
             raise
         return server
 
-    def bare(self, name="bare", body=INSTANCE_ID, closes=False):
+    def cores_of(self, server):
+        """Where a server may run; its processes may have children that are somewhere else."""
+        return set().union(*(os.sched_getaffinity(pid) for pid in server.pids))
+
+    def program(self, name):
+        """One of the bench's programs that are built with telltale, and measure its parts."""
+        if self.telltale is None:
+            raise BenchError("telltale is left out of this run")
+        path = self.telltale.parent / "tests" / name
+        if not os.access(path, os.X_OK):
+            raise BenchError(f"{path} is not there; ninja builds it beside telltale")
+        return path
+
+    def bare(self, name="bare", body=INSTANCE_ID, option=None):
         port = free_port()
-        argv = [self.build / "bare", LOOPBACK, port, body] + (["close"] if closes else [])
+        argv = [self.build / "bare", LOOPBACK, port, body] + ([option] if option else [])
         return self.start(name, argv, port, self.directory(name))
 
-    def nginx(self, reuseport=False):
+    def bare_on(self, cores):
+        """One loop on each of the cores, all on one port."""
+        port, first = free_port(), None
+        argv = [self.build / "bare", LOOPBACK, port, INSTANCE_ID, "share"]
+        try:
+            for core in cores:
+                server = self.start("bare", argv, port, self.directory("bare"), core)
+                if first:
+                    first.join(server)
+                first = first or server
+        except BaseException:
+            if first:
+                first.stop()
+            raise
+        return first
+
+    def nginx(self, setting, workers=1, core=None):
+        return self.nginx_start(
+            SETTINGS[setting], NGINX_FIXED.format(body=INSTANCE_ID), workers, core
+        )
+
+    def nginx_files(self, setting, root, dynamic):
+        """The files of a tree; dynamic is a folder that is asked for without its slash."""
+        locations = NGINX_FILES.format(root=root, listing=LISTING, dynamic=dynamic)
+        return self.nginx_start(FILE_SETTINGS[setting], locations)
+
+    def nginx_start(self, setting, locations, workers=1, core=None):
         program = find("nginx")
         if program is None:
             raise BenchError("nginx is not installed (Debian: nginx-light)")
-        name = "nginx-reuseport" if reuseport else "nginx"
-        directory, port = self.directory(name), free_port()
+        directory, port = self.directory("nginx"), free_port()
         config = NGINX.format(
             directory=directory,
             address=LOOPBACK,
             port=port,
+            workers=workers,
             descriptors=self.descriptors,
             connections=self.connections,
-            reuseport=" reuseport" if reuseport else "",
-            body=INSTANCE_ID,
             token=SAMPLE_TOKEN,
+            locations=locations,
+            **{"events": "", "http": "", "listen": ""} | setting,
         )
         (directory / "nginx.conf").write_text(config)
         argv = [program, "-p", directory, "-e", directory / "error.log"]
-        return self.start(name, [*argv, "-c", directory / "nginx.conf"], port, directory)
+        argv += ["-c", directory / "nginx.conf"]
+        return self.start("nginx", argv, port, directory, core)
 
     def h2o(self):
         program = find("h2o")
         if program is None:
-            raise BenchError("h2o is not installed")
+            raise BenchError("h2o is not installed (Debian: h2o)")
         directory, port = self.directory("h2o"), free_port()
         file = directory / "root/latest/meta-data/instance-id"
         file.parent.mkdir(parents=True)
@@ -162,8 +235,9 @@ class Bench:
         core = self.server_core if core is None else core
         return Server("telltale", argv, port, directory, core)
 
-    def telltale_start(self, directory=None, instances=ONE_INSTANCE):
-        server = self.telltale_launch(directory or self.directory("telltale"), instances)
+    def telltale_start(self, directory=None, instances=ONE_INSTANCE, workers=1, core=None):
+        directory = directory or self.directory("telltale")
+        server = self.telltale_launch(directory, instances, workers, core)
         try:
             server.wait_ready()
         except BaseException:
@@ -172,6 +246,6 @@ class Bench:
         return server
 
 
-def token_for(server):
+def token_for(server, source=None):
     """The token the load sends: telltale's own, or one of the same size for those who ignore it."""
-    return put_token(server.port) if server.name == "telltale" else SAMPLE_TOKEN
+    return put_token(server.port, source) if server.name == "telltale" else SAMPLE_TOKEN

@@ -1,11 +1,12 @@
 """Work done side by side: the same exchanges with every server, in interleaved rounds."""
 
 import dataclasses
+import statistics
 import time
 
-from generator import measure, stat
+from generator import measure, quiet, stat
 from processes import BenchError
-from servers import SAMPLE_TOKEN, token_for
+from servers import SAMPLE_TOKEN, SETTINGS, token_for
 
 FIGURES = (
     "cpu_us",
@@ -19,6 +20,9 @@ FIGURES = (
 )
 LATE_US = 200  # a schedule kept worse than that is none
 FULL = 0.97  # a core that busy has nothing left
+TRIALS = 2  # short rounds for each of nginx's settings
+TRIAL_SHARE = 0.3
+PORTS_FREE_S = 1.1  # until the kernel gives a port in TIME_WAIT to the same client again
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Work:
     title: str
     load: tuple
     unit: str = "GET"
-    main: str = "cpu_us"  # what the better nginx is chosen by, and the chart shows
+    main: str = "cpu_us"  # what nginx's best setting is chosen by, and the chart shows
     bare: str = "bare"  # which of the bare loop's variants does this work
     count: int = 0  # exchanges a round; 0: as many as fit
     share: float = 1.0  # of the round's usual length
@@ -65,7 +69,7 @@ WORKS = (
         "PUT token then GET, each on a new connection",
         ("--mode", "pair", "--connections", 32),
         unit="pair",
-        bare="bare-token",
+        bare="bare-pair",
         count=6000,
         without=("h2o",),  # its files can't answer a PUT
     ),
@@ -84,11 +88,10 @@ def start_servers(bench, skip):
         "telltale": lambda: {"telltale": bench.telltale_start()},
         "bare": lambda: {
             "bare": bench.bare(),
-            "bare-close": bench.bare("bare-close", closes=True),
-            "bare-token": bench.bare("bare-token", body=SAMPLE_TOKEN),
+            "bare-close": bench.bare("bare-close", option="close"),
+            "bare-pair": bench.bare("bare-pair", option=SAMPLE_TOKEN),
         },
-        "nginx": lambda: {"nginx": bench.nginx()},
-        "nginx-reuseport": lambda: {"nginx-reuseport": bench.nginx(reuseport=True)},
+        "nginx": lambda: start_nginx(bench),
         "h2o": lambda: {"h2o": bench.h2o()},
     }
     servers, missing = {}, {}
@@ -105,15 +108,30 @@ def start_servers(bench, skip):
     return servers, missing
 
 
+def nginx_label(setting):
+    return f"nginx: {setting}"
+
+
+def start_nginx(bench):
+    started = {}
+    try:
+        for setting in SETTINGS:
+            started[nginx_label(setting)] = bench.nginx(setting)
+    except BaseException:
+        stop_servers(started)
+        raise
+    return started
+
+
 def stop_servers(servers):
     for server in servers.values():
         server.stop()
 
 
-def contenders(work, servers):
+def contenders(work, servers, setting):
     """The servers that do this work: label in the report -> process."""
     labels = {"telltale": "telltale", "bare": work.bare}
-    labels |= {label: label for label in ("nginx", "nginx-reuseport", "h2o")}
+    labels |= {"nginx": nginx_label(setting), "h2o": "h2o"}
     return {
         label: servers[name]
         for label, name in labels.items()
@@ -121,28 +139,58 @@ def contenders(work, servers):
     }
 
 
+def load_of(work, seconds, share=1.0):
+    """The generator's arguments for a round."""
+    share *= work.share
+    load = [*work.load, "--seconds", 10 if work.count else seconds * share]
+    if work.count:
+        load += ["--count", max(int(work.count * min(seconds, 1.0) * share), 100)]
+    return load
+
+
+def one_round(bench, work, server, load, token):
+    with_token = [] if work.unit == "pair" else ["--token", token]
+    return measure(bench, server, [*load, *with_token])
+
+
+def try_settings(bench, work, servers, seconds, say):
+    """nginx's settings in short rounds: {setting: median of the main figure}; {} without nginx."""
+    load = load_of(work, seconds, TRIAL_SHARE)
+    figures = {s: [] for s in SETTINGS if nginx_label(s) in servers}
+    for number in range(TRIALS):
+        for setting, values in figures.items():
+            say(f"{work.key}: nginx's settings, {number + 1} of {TRIALS}, {setting}")
+            server = servers[nginx_label(setting)]
+            values.append(one_round(bench, work, server, load, SAMPLE_TOKEN)[work.main])
+        if work.count:
+            time.sleep(PORTS_FREE_S)
+    return {setting: statistics.median(values) for setting, values in figures.items()}
+
+
+def best_of(work, trials):
+    sign = -1 if work.main == "rate" else 1
+    return min(trials, key=lambda setting: sign * trials[setting]) if trials else None
+
+
 def run_work(bench, work, servers, rounds, seconds, say):
     """All rounds of one work."""
-    servers = contenders(work, servers)
-    load = list(work.load)
-    load += ["--seconds", max(seconds * work.share, 10 if work.count else 0)]
-    if work.count:
-        load += ["--count", max(int(work.count * min(seconds, 1.0) * work.share), 100)]
+    trials = try_settings(bench, work, servers, seconds, say)
+    servers = contenders(work, servers, best_of(work, trials))
+    load = load_of(work, seconds)
     tokens = {label: token_for(server) for label, server in servers.items()}
     results = {label: [] for label in servers}
     order = list(servers)
     for number in range(rounds + 1):
         for label in order:
             say(f"{work.key}: round {number} of {rounds}, {label}")
-            token = [] if work.unit == "pair" else ["--token", tokens[label]]
-            result = measure(bench, servers[label], [*load, *token])
+            result = one_round(bench, work, servers[label], load, tokens[label])
             check(work, label, result)
             if number > 0:  # round 0 warms up
                 results[label].append(result)
         order = order[1:] + order[:1]
         if work.count:
-            time.sleep(max(0.0, 1.1 - len(order) * 0.4))  # ports are free again after a second
-    return summary(work, results)
+            time.sleep(max(0.0, PORTS_FREE_S - len(order) * 0.4))
+    return summary(work, results, trials)
 
 
 def check(work, label, result):
@@ -151,9 +199,18 @@ def check(work, label, result):
         raise BenchError(f"{label} was asked to close and did not")
 
 
-def summary(work, results):
+def check_sizes(results):
+    """The bare loop must put on the wire what telltale does, or its figures are no yardstick."""
+    sizes = {
+        label: results[label][0]["reply_bytes"] for label in ("telltale", "bare") if label in results
+    }
+    if len(set(sizes.values())) > 1:
+        raise BenchError(f"replies differ in size: {sizes}")
+
+
+def summary(work, results, trials):
     """Medians and spread for each server, and ratios against the others, round by round."""
-    best = best_nginx(work, results)
+    check_sizes(results)
     out = {"key": work.key, "title": work.title, "unit": work.unit, "main": work.main}
     out["servers"] = {
         label: {name: stat(r[name] for r in rounds) for name in FIGURES}
@@ -164,18 +221,14 @@ def summary(work, results):
         }
         for label, rounds in results.items()
     }
-    out["better_nginx"] = best
-    out["ratios"] = {}
-    if "telltale" in results:
-        for name, label in (("bare", "bare"), ("nginx", best), ("h2o", "h2o")):
-            if label in results:
-                out["ratios"][name] = ratios(results["telltale"], results[label])
+    out["nginx"] = {"setting": best_of(work, trials), "trials": trials}
+    out["ratios"] = {
+        label: ratios(results["telltale"], rounds)
+        for label, rounds in results.items()
+        if label != "telltale" and "telltale" in results
+    }
     out["notes"] = notes(work, out["servers"])
-    every = [r for rounds in results.values() for r in rounds]
-    wall = sum(r["wall_ns"] for r in every)
-    out["foreign_share"] = max(0.0, sum(r["foreign_ns"] for r in every) / wall / 2)
-    out["stolen_share"] = sum(r["stolen_ns"] for r in every) / wall / 2
-    return out
+    return out | quiet([r for rounds in results.values() for r in rounds])
 
 
 def share(rounds):
@@ -183,16 +236,6 @@ def share(rounds):
     user = sum(r["user_ns"] for r in rounds)
     system = sum(r["system_ns"] for r in rounds)
     return user / (user + system) if user + system else 0.0
-
-
-def best_nginx(work, results):
-    """nginx is judged by the better of its settings."""
-    found = [label for label in ("nginx", "nginx-reuseport") if label in results]
-    sign = -1 if work.main == "rate" else 1
-    medians = {
-        label: sign * stat(r[work.main] for r in results[label])["median"] for label in found
-    }
-    return min(medians, key=medians.get) if medians else None
 
 
 def ratios(ours, theirs):
