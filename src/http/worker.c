@@ -15,6 +15,7 @@
 #define LINGER_MS       1000
 #define ACCEPT_PAUSE_MS 100
 #define OUT_KEPT_BYTES  ((size_t)256 * 1024)
+#define ACCEPTS_A_WAKE  8
 #define ANSWERS_A_TURN  8 /* to one connection; further requests wait for a later turn */
 
 enum order { ORDER_WAKE = 1, ORDER_DRAIN = 2, ORDER_STOP = 4, ORDER_LIMITS = 8, ORDER_TLS = 16 };
@@ -29,6 +30,9 @@ struct http_worker {
 	struct wheel wheel;
 	uint64_t now_ms;
 	struct listeners listeners;
+	uint64_t turn;          /* how often it has come out of a wait */
+	uint64_t accepted_turn; /* the last in which a listener was ready */
+	unsigned accept_streak; /* so many such turns, one behind the other, found all they tried */
 	uint64_t accept_again_ms; /* 0, or when to accept again after descriptors ran out */
 	int top_fd;               /* the highest descriptor that was ever ours */
 	unsigned lingering;
@@ -511,11 +515,7 @@ static void resume_accepting(struct http_worker *worker)
 	worker->accept_again_ms = all ? 0 : worker->now_ms + ACCEPT_PAUSE_MS;
 }
 
-/*
- * Accept one connection and, since its request is often there already, answer it at once. Returns
- * false when there was none. (An accept that finds nothing costs ten times a receive that does, so
- * the caller takes one a wake.)
- */
+/* Accept one connection and answer what it has sent already. Returns false when there was none. */
 static bool accept_one(struct http_worker *worker, size_t listener)
 {
 	struct http_peer peer;
@@ -546,6 +546,27 @@ static bool accept_one(struct http_worker *worker, size_t listener)
 		on_readable(worker, conn, fd);
 	}
 	return true;
+}
+
+/*
+ * An accept that finds nothing costs ten times a receive that does, so it is one a wake. A listener
+ * that had one at each of the last wakes has more waiting: then it is a few, and a wait less for each.
+ */
+static void accept_some(struct http_worker *worker, size_t listener)
+{
+	if (worker->turn != worker->accepted_turn + 1) {
+		worker->accept_streak = 0;
+	}
+	worker->accepted_turn = worker->turn;
+	unsigned most =
+		worker->accept_streak < ACCEPTS_A_WAKE ? worker->accept_streak : ACCEPTS_A_WAKE;
+	for (unsigned n = 0; n < (most ? most : 1); n++) {
+		if (!accept_one(worker, listener)) {
+			worker->accept_streak = 0;
+			return;
+		}
+	}
+	worker->accept_streak++;
 }
 
 /* A time limit has passed. Nothing is owed to the peer, but for a parked request. */
@@ -668,6 +689,7 @@ static void one_turn(struct http_worker *worker)
 		worker->handler.turn(worker->handler.ctx);
 	}
 	worker->now_ms = clock_mono_ms();
+	worker->turn++;
 	for (int i = 0; i < n; i++) {
 		uint64_t tag = events[i].data.u64;
 		if (tag == LOOP_WAKE_TAG) {
@@ -675,7 +697,7 @@ static void one_turn(struct http_worker *worker)
 		} else if (!(tag & LISTENERS_TAG)) {
 			on_connection(worker, (int)tag, events[i].events);
 		} else if ((uint32_t)tag < worker->listeners.n) {
-			(void)accept_one(worker, (uint32_t)tag);
+			accept_some(worker, (uint32_t)tag);
 		}
 	}
 	expire(worker);
