@@ -10,6 +10,7 @@ static const struct column {
 	{"FROM", "from"},
 	{"ACTION", "action"},
 	{"RESOURCE", "resource"},
+	{"CHANGE", "change"},
 	{"RESULT", "result"},
 };
 #define COLUMNS (sizeof columns / sizeof columns[0])

@@ -18,9 +18,15 @@ int access_check(const struct access *access, const struct http1_req *req, struc
 	TRY(sigv4_parse(req, &claim));
 	const struct credential *credential = find(access, claim.access_key_id);
 	if (!credential) {
+		ret_who->why = "unknown key";
 		return -ENOKEY;
 	}
-	TRY(sigv4_verify(req, &claim, &access->scope, &credential->secret, now_s));
+	int rc = sigv4_verify(req, &claim, &access->scope, &credential->secret, now_s);
+	if (rc < 0) {
+		ret_who->why = rc == E_AUTH ? sigv4_mismatch(&claim, &access->scope)
+					    : (rc == E_RANGE ? "clock" : NULL);
+		return rc;
+	}
 	struct buf text = buf_fixed(ret_who->access_key_id, sizeof ret_who->access_key_id - 1);
 	buf_add(&text, claim.access_key_id);
 	ret_who->access_key_id[text.n] = '\0';

@@ -14,9 +14,10 @@
 #include "config/credential.h"
 #include "control/sigv4.h"
 
-/* For an audit line: the key that a request was signed with. */
+/* For records: the key that a request was signed with, and why it was not taken. */
 struct access_who {
 	char access_key_id[132];
+	const char *why; /* a word for the log, static; NULL: the result says it all */
 };
 
 struct access {
@@ -30,7 +31,7 @@ struct access {
  * Verify the signature, and that its owner may use the action ("lightsail:GetInstance"; empty: only
  * the signature).
  *
- * ret_who  set on success and on E_DENIED.
+ * ret_who  the key on success and on E_DENIED; why on the other errors. The caller zeroes it.
  *
  * Returns 0, or
  *   -ENXIO      there are no credentials at all

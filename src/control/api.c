@@ -14,6 +14,7 @@
 #include "control/telltale.h"
 
 #define SHOWN_CHARS 100 /* of what was sent, in a message */
+#define OF_NO_API   "of no API that is known here; there are Lightsail's, EC2's and CloudWatch's"
 
 static const struct call_service *const services[] = {
 	&lightsail_service,
@@ -75,9 +76,10 @@ static struct str member(const json_t *object, const char *name)
 	return (struct str){json_string_value(value), json_string_length(value)};
 }
 
-/* By X-Amz-Target. One that is not known is told so by the first service that speaks JSON 1.1. */
-static void ask_json(struct asked *asked, struct str target)
+/* By X-Amz-Target. One that is not known is told so as the first service would, in JSON 1.1. */
+static int ask_json(struct asked *asked, struct str target, struct diag *diag)
 {
+	bool known = false;
 	asked->service = services[0];
 	asked->name = target;
 	for (size_t i = 0; i < SERVICES; i++) {
@@ -86,9 +88,13 @@ static void ask_json(struct asked *asked, struct str target)
 			asked->service = service;
 			asked->name = str_from(target, service->target.n);
 			asked->operation = find(service, asked->name);
+			known = true;
 		}
 	}
 	asked->protocol = asked->service->json;
+	return known ? 0
+		     : diag_set(diag, E_NOTFOUND, "'%.*s' is " OF_NO_API,
+			       (int)(target.n < SHOWN_CHARS ? target.n : SHOWN_CHARS), target.p);
 }
 
 /* By Action and Version, in the body or in the target's query. Versions name their services. */
@@ -110,7 +116,7 @@ static int ask_query(struct asked *asked, const struct http1_req *req, struct di
 			return 0;
 		}
 	}
-	return diag_set(diag, E_NOTFOUND, "Version '%.*s' is of no service that is known here",
+	return diag_set(diag, E_NOTFOUND, "Version '%.*s' is " OF_NO_API,
 		(int)(version.n < SHOWN_CHARS ? version.n : SHOWN_CHARS),
 		version.p ? version.p : "");
 }
@@ -156,13 +162,20 @@ static struct str resource_of(const json_t *request)
 	return STR("");
 }
 
-/* A change that was made has its record already. */
+/*
+ * A change that was made has its record already. EC2's requests have ids where records have names, as
+ * far as there is such an instance.
+ */
 static void audit(struct asking *asking, const json_t *request, const char *result)
 {
+	CLEANUP(buf_done) struct buf name = BUF_EMPTY;
 	const struct call_operation *operation = asking->asked.operation;
 	struct str resource = resource_of(request);
 	if (!operation || !operation->write) {
 		return;
+	}
+	if (registrar_name_of(asking->api->registrar, resource, &name, NULL) == 0) {
+		resource = buf_str(&name);
 	}
 	if (strcmp(result, "ok") != 0) {
 		registrar_tell(asking->api->registrar, &asking->deed, resource, str_of(result));
@@ -174,14 +187,15 @@ static void audit(struct asking *asking, const json_t *request, const char *resu
 }
 
 /* Who may not is told as well, but not more often than a log can bear. */
-static void tell_refusal(const struct asking *asking, int rc)
+static void tell_refusal(const struct asking *asking, const struct access_who *who, int rc)
 {
 	static struct log_limit limit;
 	uint32_t held;
 	if (log_limit_pass(&limit, asking->api->now_ms() / 1000, &held)) {
 		LOG(LOG_WARN, "control", "refused", LOG_STR("from", asking->deed.from),
 			LOG_STR("operation", asking->deed.action),
-			LOG_TEXT("reason", result_name(rc)), LOG_INT("more", held));
+			LOG_TEXT("reason", who->why ? who->why : result_name(rc)),
+			LOG_INT("more", held));
 	}
 }
 
@@ -300,12 +314,12 @@ static void finish(struct asking *asking)
 
 /* --- by the address -------------------------------------------------------------------------- */
 
-static void refuse(struct asking *asking, int rc)
+static void refuse(struct asking *asking, const struct access_who *who, int rc)
 {
 	struct diag diag;
 	diag_write(&diag, "%.*s is not allowed to use %.*s", STR_FMT(asking->deed.who),
 		STR_FMT(asking->deed.action));
-	tell_refusal(asking, rc);
+	tell_refusal(asking, who, rc);
 	if (rc == E_DENIED) {
 		json_t *request = read_request(asking);
 		audit(asking, request, "AccessDenied");
@@ -314,11 +328,23 @@ static void refuse(struct asking *asking, int rc)
 	fail_row(asking, protocol_failure(asking->asked.protocol->refusals, rc), diag.text);
 }
 
+/* Of no API, or not to be read: there is nothing that a signature could be for. */
+static void fail_to_ask(struct asking *asking, int rc, bool json, const char *message)
+{
+	const struct call_protocol *protocol = asking->asked.protocol;
+	if (json) {
+		fail(asking, protocol->unknown_status, protocol->unknown_operation, message);
+	} else {
+		fail(asking, 400, rc == E_NOTFOUND ? "NoSuchVersion" : protocol->malformed,
+			message);
+	}
+}
+
 void api_by_address(const struct api *api, const struct http1_req *req, struct str from,
 	struct api_reply *ret_reply)
 {
 	struct asking asking;
-	struct access_who who = {{0}};
+	struct access_who who = {.why = NULL};
 	struct diag diag = {{0}};
 	struct asked *asked = &asking.asked;
 	if (!begin(&asking, api, req, ret_reply)) {
@@ -326,15 +352,10 @@ void api_by_address(const struct api *api, const struct http1_req *req, struct s
 	}
 	struct str target = http1_field(req, STR("X-Amz-Target"));
 	asking.deed.from = from;
-	int rc = 0;
-	if (target.p && req->method == HTTP1_POST) {
-		ask_json(asked, target);
-	} else {
-		rc = ask_query(asked, req, &diag);
-	}
+	bool json = target.p && req->method == HTTP1_POST;
+	int rc = json ? ask_json(asked, target, &diag) : ask_query(asked, req, &diag);
 	if (rc < 0) {
-		fail(&asking, 400, rc == E_NOTFOUND ? "NoSuchVersion" : asked->protocol->malformed,
-			diag.text);
+		fail_to_ask(&asking, rc, json, diag.text);
 		finish(&asking);
 		return;
 	}
@@ -342,7 +363,7 @@ void api_by_address(const struct api *api, const struct http1_req *req, struct s
 	rc = api->authorize(api->ctx, req, asked->service->name, asking.deed.action, &who);
 	asking.deed.who = str_of(who.access_key_id);
 	if (rc < 0) {
-		refuse(&asking, rc);
+		refuse(&asking, &who, rc);
 	} else if (!asked->operation) {
 		fail_unknown(&asking);
 	} else {

@@ -79,7 +79,7 @@ int lightsail_get_regions(struct call *call)
 	struct str name = call->api->site->region;
 	json_t *zones = json_array();
 	if (json_is_true(json_object_get(call->request, "includeAvailabilityZones"))) {
-		for (int c = 'a'; c <= 'c'; c++) {
+		for (int c = LIGHTSAIL_FIRST_ZONE; c <= LIGHTSAIL_LAST_ZONE; c++) {
 			json_array_append_new(
 				zones, json_pack("{s:o, s:s}", "zoneName",
 					       json_sprintf("%.*s%c", STR_FMT(name), c), "state",

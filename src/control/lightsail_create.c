@@ -15,9 +15,12 @@ static int check_zone(const struct call *call, struct str zone, struct diag *dia
 {
 	struct str region = call->api->site->region;
 	char last = zone.n ? zone.p[zone.n - 1] : '\0';
-	if (zone.n != region.n + 1 || !str_starts(zone, region) || last < 'a' || last > 'z') {
-		return diag_set(diag, E_RANGE, "availabilityZone must be one of %.*s, as %.*sa",
-			STR_FMT(region), STR_FMT(region));
+	if (zone.n != region.n + 1 || !str_starts(zone, region) || last < LIGHTSAIL_FIRST_ZONE ||
+		last > LIGHTSAIL_LAST_ZONE) {
+		return diag_set(diag, E_RANGE,
+			"availabilityZone: %.*s is not one of %.*s%c to %.*s%c", STR_FMT(zone),
+			STR_FMT(region), LIGHTSAIL_FIRST_ZONE, STR_FMT(region),
+			LIGHTSAIL_LAST_ZONE);
 	}
 	return 0;
 }
@@ -127,6 +130,9 @@ static int checked(struct call *call, const json_t *specs, json_t **ret_specs)
 {
 	char *text = json_dumps(specs, JSON_COMPACT);
 	int rc = text ? spec_from_text(str_of(text), NULL, ret_specs, &call->diag) : -ENOMEM;
+	if (rc < 0) {
+		request_drop_place(&call->diag);
+	}
 	free(text);
 	return rc;
 }

@@ -15,6 +15,10 @@
 
 #include "control/call.h"
 
+/* A region's zones. */
+#define LIGHTSAIL_FIRST_ZONE 'a'
+#define LIGHTSAIL_LAST_ZONE  'c'
+
 /* How many operations one answer lists. */
 #define LIGHTSAIL_PAGE 100
 

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "config/check.h"
+#include "control/difference.h"
 #include "metadata/role.h"
 #include "metadata/tree.h"
 #include "platform/file.h"
@@ -21,6 +22,7 @@ static void change_done(struct change *change)
 	free(change->file_spec);
 	instance_free(change->instance);
 	json_decref(change->operation);
+	free(change->what);
 }
 
 void plan_done(struct plan *plan)
@@ -274,11 +276,16 @@ static int store_trail(
 	if (plan->n > PLAN_AUDITS) {
 		char many[32];
 		(void)snprintf(many, sizeof many, "%zu instances", plan->n); /* fits */
-		return trail_write(store, deed, str_of(many), ok, NULL, diag);
+		const struct trail_record all = {.resource = str_of(many), .result = ok};
+		return trail_write(store, deed, &all, diag);
 	}
 	for (size_t i = 0; i < plan->n; i++) {
 		const struct change *change = &plan->v[i];
-		TRY(trail_write(store, deed, str_of(change->name), ok, change->operation, diag));
+		const struct trail_record one = {.resource = str_of(change->name),
+			.change = str_or_none(change->what),
+			.result = ok,
+			.operation = change->operation};
+		TRY(trail_write(store, deed, &one, diag));
 	}
 	return 0;
 }
@@ -377,6 +384,40 @@ static int keep_roles(const struct plan *plan, const struct registry *registry, 
 	return 0;
 }
 
+/* --- what is told of it ---------------------------------------------------------------------- */
+
+static void on_json(json_t **value)
+{
+	json_decref(*value);
+}
+
+/* The specifications are parsed once more: only for the few changes that are told one by one. */
+static int describe(struct change *change, const struct registry *registry)
+{
+	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
+	const struct entry *entry = registry_find(registry, str_of(change->name));
+	const struct instance *old = entry ? entry_instance(entry) : NULL;
+	CLEANUP(on_json) json_t *before = old ? instance_spec(old) : NULL;
+	CLEANUP(on_json) json_t *after = change->instance ? instance_spec(change->instance) : NULL;
+	if ((old && !before) || (change->instance && !after)) {
+		return -ENOMEM;
+	}
+	difference_add(&text, before, after);
+	if (old && change->instance && old->record.token_epoch != change->record.token_epoch) {
+		buf_add(&text, text.n ? STR(", all tokens ended") : STR("all tokens ended"));
+	}
+	change->what = buf_take(&text);
+	return change->what ? 0 : -ENOMEM;
+}
+
+static int describe_all(struct plan *plan, const struct registry *registry, const struct deed *deed)
+{
+	for (size_t i = 0; deed && plan->n <= PLAN_AUDITS && i < plan->n; i++) {
+		TRY(describe(&plan->v[i], registry));
+	}
+	return 0;
+}
+
 /* --- operations ------------------------------------------------------------------------------ */
 
 static int add_operations(
@@ -437,7 +478,7 @@ int plan_commit(struct plan *plan, struct registry *registry, struct store *stor
 	if (deed && deed->rehearsal) {
 		return 0;
 	}
-	if (add_operations(plan, registry, deed) < 0) {
+	if (describe_all(plan, registry, deed) < 0 || add_operations(plan, registry, deed) < 0) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
 	TRY(store_all(plan, store, deed, diag));

@@ -23,6 +23,7 @@ struct change {
 	struct instance_record record;
 	struct instance *instance; /* until published */
 	json_t *operation;         /* of its deed; NULL: none */
+	char *what;                /* changes, for the record; NULL: nothing to tell */
 };
 
 struct plan {

@@ -4,6 +4,7 @@
 #include "config/spec.h"
 #include "control/plan.h"
 #include "control/registrar_state.h"
+#include "control/request.h"
 #include "metadata/derive.h"
 
 #define PRIVATE_ADDRESSES (256 * 251) /* of 172.26.0.0/16 */
@@ -239,6 +240,7 @@ static int apply_known(
 			"what the store has of instance '%.*s' is damaged", STR_FMT(row->name));
 	}
 	TRY(spec_merge(effective, before, now, &changed));
+	TRY(registrar_enforce(apply->registrar, effective));
 	if (changed) {
 		note_change(&record, old, effective, apply->now_s);
 	}
@@ -280,9 +282,11 @@ static int apply_new(struct applying *apply)
 		char *text = dump(spec);
 		CLEANUP(on_json)
 		json_t *with = with_options(spec, registrar_preferred(apply->registrar));
-		int rc = text && with ? plan_put(&apply->plan, with, str_of(text), &record,
-						apply->registrar->site, apply->diag)
-				      : -ENOMEM;
+		int rc = text && with ? registrar_enforce(apply->registrar, with) : -ENOMEM;
+		if (rc == 0) {
+			rc = plan_put(&apply->plan, with, str_of(text), &record,
+				apply->registrar->site, apply->diag);
+		}
 		free(text);
 		TRY(rc);
 	}
@@ -539,15 +543,6 @@ int registrar_state(struct registrar *registrar, const struct deed *deed, struct
 		     : diag_set(diag, -ENOMEM, "out of memory");
 }
 
-/* Where in a text something is wrong is of no use to one who has not written that text. */
-static void drop_position(struct diag *diag)
-{
-	size_t n = strspn(diag->text, "0123456789:");
-	if (n > 0 && diag->text[n] == ' ') {
-		memmove(diag->text, diag->text + n + 1, strlen(diag->text + n + 1) + 1);
-	}
-}
-
 /* The tags as a file's would be checked, with the option that decides over what they may be. */
 static int check_tags(const json_t *spec, struct diag *diag)
 {
@@ -562,7 +557,7 @@ static int check_tags(const json_t *spec, struct diag *diag)
 	int rc = text ? spec_from_text(str_of(text), NULL, &specs, diag)
 		      : diag_set(diag, -ENOMEM, "out of memory");
 	if (rc < 0) {
-		drop_position(diag);
+		request_drop_place(diag);
 	}
 	free(text);
 	return rc;

@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "control/difference.h"
 #include "control/plan.h"
 #include "control/registrar_state.h"
+#include "metadata/blueprint.h"
 
 #define KEPT     "metadata-defaults" /* the value's name in the store */
 #define ENFORCED "httpTokensEnforced"
@@ -73,6 +75,22 @@ static int check(const json_t *defaults, struct diag *diag)
 	return rc;
 }
 
+static int tell_defaults(struct registrar *registrar, const struct deed *deed,
+	const json_t *defaults, struct diag *diag)
+{
+	CLEANUP(buf_done) struct buf change = BUF_EMPTY;
+	if (!deed) {
+		return 0;
+	}
+	difference_add_values(&change, registrar->defaults, defaults);
+	if (buf_status(&change) < 0) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	const struct trail_record record = {
+		.resource = STR("account"), .change = buf_str(&change), .result = STR("ok")};
+	return trail_write(registrar->store, deed, &record, diag);
+}
+
 static int store_defaults(struct registrar *registrar, const struct deed *deed,
 	const json_t *defaults, struct diag *diag)
 {
@@ -81,8 +99,8 @@ static int store_defaults(struct registrar *registrar, const struct deed *deed,
 	int rc = text ? store->ops->begin(store, diag) : diag_set(diag, -ENOMEM, "out of memory");
 	if (rc == 0) {
 		rc = store->ops->secret_put(store, STR(KEPT), str_of(text), diag);
-		if (rc == 0 && deed) {
-			rc = trail_write(store, deed, STR("account"), STR("ok"), NULL, diag);
+		if (rc == 0) {
+			rc = tell_defaults(registrar, deed, defaults, diag);
 		}
 		if (rc == 0) {
 			rc = store->ops->commit(store, diag);
@@ -162,5 +180,36 @@ int registrar_check_enforced(
 				STR_FMT(instance->name));
 		}
 	}
+	return 0;
+}
+
+/* As metadata/instance.h will have it. */
+static bool will_be_optional(const json_t *spec)
+{
+	const json_t *options = json_object_get(spec, "metadataOptions");
+	const char *tokens = json_string_value(json_object_get(options, "httpTokens"));
+	const char *id = json_string_value(json_object_get(spec, "blueprintId"));
+	const struct blueprint *blueprint = blueprint_find(str_of(id ? id : BLUEPRINT_DEFAULT_ID));
+	return tokens ? strcmp(tokens, "optional") == 0 : !blueprint || !blueprint->tokens_required;
+}
+
+int registrar_enforce(const struct registrar *registrar, json_t *spec)
+{
+	struct str name = str_of(json_string_value(json_object_get(spec, "name")));
+	const struct entry *entry = registry_find(registrar->registry, name);
+	if (!is_enforced(registrar->defaults) || !will_be_optional(spec) ||
+		(entry && has_optional_tokens(entry_instance(entry)))) {
+		return 0;
+	}
+	json_t *options = json_object_get(spec, "metadataOptions");
+	options = options ? json_copy(options) : json_object();
+	if (!options || json_object_set_new(options, "httpTokens", json_string("required")) < 0 ||
+		json_object_set(spec, "metadataOptions", options) < 0) {
+		json_decref(options);
+		return -ENOMEM;
+	}
+	json_decref(options);
+	LOG(LOG_WARN, "control", "the account enforces tokens: they stay required",
+		LOG_STR("instance", name));
 	return 0;
 }

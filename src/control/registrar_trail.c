@@ -130,11 +130,11 @@ static json_t *text(struct str s)
 
 static int on_audit(void *ctx, const struct store_audit *row)
 {
-	json_t *record = json_pack("{s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "number",
+	json_t *record = json_pack("{s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "number",
 		(json_int_t)row->number, "at", (double)row->at_ms / MS_PER_S, "who", text(row->who),
 		"from", text(row->from), "action", text(row->action), "resource",
-		text(row->resource), "result", text(row->result), "requestId",
-		text(row->request_id));
+		text(row->resource), "change", text(row->change), "result", text(row->result),
+		"requestId", text(row->request_id));
 	return record ? keep(ctx, row->number, record) : -ENOMEM;
 }
 
@@ -233,7 +233,9 @@ static int record(struct registrar *registrar, const struct deed *deed, struct s
 {
 	struct store *store = registrar->store;
 	TRY(store->ops->begin(store, diag));
-	int rc = trail_write(store, deed, resource, result, operation, diag);
+	const struct trail_record one = {
+		.resource = resource, .result = result, .operation = operation};
+	int rc = trail_write(store, deed, &one, diag);
 	if (rc < 0) {
 		store->ops->rollback(store);
 		return rc;

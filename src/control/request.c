@@ -43,6 +43,14 @@ const char *request_unknown(const json_t *request, const char *const *members)
 	return NULL;
 }
 
+void request_drop_place(struct diag *diag)
+{
+	size_t n = strspn(diag->text, "0123456789:");
+	if (n > 0 && diag->text[n] == ' ') {
+		memmove(diag->text, diag->text + n + 1, strlen(diag->text + n + 1) + 1);
+	}
+}
+
 int request_page(const json_t *request, uint64_t *ret_before, struct diag *diag)
 {
 	struct str token;

@@ -24,6 +24,12 @@ MUST_CHECK int request_text_if(
 /* A member that is none of these, a list that ends in NULL; NULL: there is nothing else. */
 const char *request_unknown(const json_t *request, const char *const *members);
 
+/*
+ * Take the "1:90: " off a message about a text that was made of the request: where in it something is
+ * wrong is of no use to one who has not written it.
+ */
+void request_drop_place(struct diag *diag);
+
 /* pageToken, where pages are told apart by a number; 0 when it is not there. As request_text(). */
 MUST_CHECK int request_page(const json_t *request, uint64_t *ret_before, struct diag *diag);
 

@@ -681,3 +681,11 @@ int sigv4_verify(const struct http1_req *req, const struct sigv4_claim *claim,
 	}
 	return check_time(claim, now_s);
 }
+
+const char *sigv4_mismatch(const struct sigv4_claim *claim, const struct sigv4_scope *scope)
+{
+	if (!str_eq(claim->region_, scope->region)) {
+		return "another region";
+	}
+	return str_eq(claim->service_, scope->service) ? "signature" : "another service";
+}

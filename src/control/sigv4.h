@@ -71,4 +71,10 @@ MUST_CHECK int sigv4_parse(const struct http1_req *req, struct sigv4_claim *ret_
 MUST_CHECK int sigv4_verify(const struct http1_req *req, const struct sigv4_claim *claim,
 	const struct sigv4_scope *scope, const struct secret *secret, int64_t now_s);
 
+/*
+ * For the operator's log, not for the caller: what a claim that is E_AUTH names differently,
+ * "another region" or "another service"; else "signature".
+ */
+const char *sigv4_mismatch(const struct sigv4_claim *claim, const struct sigv4_scope *scope);
+
 #endif

@@ -73,18 +73,19 @@ int trail_put(struct store *store, const json_t *operation, struct diag *diag)
 	return rc;
 }
 
-int trail_write(struct store *store, const struct deed *deed, struct str resource,
-	struct str result, const json_t *operation, struct diag *diag)
+int trail_write(struct store *store, const struct deed *deed, const struct trail_record *record,
+	struct diag *diag)
 {
 	const struct store_audit audit = {
 		.at_ms = deed->at_ms,
 		.who = deed->who,
 		.from = deed->from,
 		.action = deed->action,
-		.resource = resource,
-		.result = result,
+		.resource = record->resource,
+		.change = record->change,
+		.result = record->result,
 		.request_id = deed->request_id,
 	};
 	TRY(store->ops->audit_add(store, &audit, diag));
-	return operation ? trail_put(store, operation, diag) : 0;
+	return record->operation ? trail_put(store, record->operation, diag) : 0;
 }

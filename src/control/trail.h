@@ -50,11 +50,16 @@ MUST_CHECK int trail_end(json_t *operation, enum trail_end end, const char *deta
 /* Write an operation as it is now. In a transaction. */
 MUST_CHECK int trail_put(struct store *store, const json_t *operation, struct diag *diag);
 
-/*
- * Write the audit record of a deed on one resource, and its operation when there is one. In a
- * transaction.
- */
-MUST_CHECK int trail_write(struct store *store, const struct deed *deed, struct str resource,
-	struct str result, const json_t *operation, struct diag *diag);
+/* What is recorded of a deed on one resource. Borrowed. */
+struct trail_record {
+	struct str resource;
+	struct str change;       /* control/difference.h */
+	struct str result;       /* "ok", or an error's code */
+	const json_t *operation; /* NULL: none */
+};
+
+/* Write the audit record, and the operation when there is one. In a transaction. */
+MUST_CHECK int trail_write(struct store *store, const struct deed *deed,
+	const struct trail_record *record, struct diag *diag);
 
 #endif

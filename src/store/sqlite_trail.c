@@ -4,7 +4,8 @@
 #include "store/sum.h"
 
 #define OPERATION_COLUMNS "number, id, resource, body, open, sum"
-#define AUDIT_COLUMNS     "number, at_ms, who, came_from, action, resource, result, request_id, sum"
+#define AUDIT_COLUMNS \
+	"number, at_ms, who, came_from, action, resource, change, result, request_id, sum"
 
 /*
  * The number is in a row's sum, so it has to be known before the row is there. SQLite keeps the
@@ -31,7 +32,7 @@ const char *const sqlite_trail_sql[SQLITE_STATEMENTS] = {
 			   " FROM operation WHERE open = 0 ORDER BY number DESC LIMIT 1 OFFSET ?1)",
 	[AUDIT_NEXT] = NEXT_NUMBER("audit"),
 	[AUDIT_ADD] = "INSERT INTO audit (" AUDIT_COLUMNS ")"
-		      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+		      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
 	[AUDIT_EACH] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE number <= ?1"
 		       " ORDER BY number DESC",
 	[AUDIT_OF] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE number <= ?1 AND resource = ?2"
@@ -57,6 +58,7 @@ enum audit_column {
 	AUDIT_FROM,
 	AUDIT_ACTION,
 	AUDIT_RESOURCE,
+	AUDIT_CHANGE,
 	AUDIT_RESULT,
 	AUDIT_REQUEST_ID,
 	AUDIT_SUM
@@ -74,7 +76,7 @@ static uint64_t sum_audit(const struct store_audit *audit)
 	uint64_t sum = sum_number(sum_number('a', audit->number), (uint64_t)audit->at_ms);
 	sum = sum_text(sum_text(sum, audit->who), audit->from);
 	sum = sum_text(sum_text(sum, audit->action), audit->resource);
-	return sum_text(sum_text(sum, audit->result), audit->request_id);
+	return sum_text(sum_text(sum_text(sum, audit->change), audit->result), audit->request_id);
 }
 
 /* The number before; what comes before 0, the newest that can be. */
@@ -223,6 +225,7 @@ int sqlite_audit_add(struct store *store, const struct store_audit *audit, struc
 		.from = not_null(audit->from),
 		.action = not_null(audit->action),
 		.resource = not_null(audit->resource),
+		.change = not_null(audit->change),
 		.result = not_null(audit->result),
 		.request_id = not_null(audit->request_id),
 	};
@@ -232,6 +235,7 @@ int sqlite_audit_add(struct store *store, const struct store_audit *audit, struc
 	code |= stmt_bind_text(stmt, AUDIT_FROM + 1, kept.from);
 	code |= stmt_bind_text(stmt, AUDIT_ACTION + 1, kept.action);
 	code |= stmt_bind_text(stmt, AUDIT_RESOURCE + 1, kept.resource);
+	code |= stmt_bind_text(stmt, AUDIT_CHANGE + 1, kept.change);
 	code |= stmt_bind_text(stmt, AUDIT_RESULT + 1, kept.result);
 	code |= stmt_bind_text(stmt, AUDIT_REQUEST_ID + 1, kept.request_id);
 	stmt_bind_number(stmt, NUMBER + 1, kept.number);
@@ -254,6 +258,7 @@ static int on_audit_step(struct sqlite_store *s, sqlite3_stmt *stmt, void *ctx, 
 		.from = stmt_text(stmt, AUDIT_FROM),
 		.action = stmt_text(stmt, AUDIT_ACTION),
 		.resource = stmt_text(stmt, AUDIT_RESOURCE),
+		.change = stmt_text(stmt, AUDIT_CHANGE),
 		.result = stmt_text(stmt, AUDIT_RESULT),
 		.request_id = stmt_text(stmt, AUDIT_REQUEST_ID),
 		.number = stmt_number(stmt, NUMBER),

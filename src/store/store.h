@@ -60,6 +60,7 @@ struct store_audit {
 	struct str from;       /* an address, or the way it came */
 	struct str action;     /* "lightsail:StopInstance" */
 	struct str resource;   /* the name of what it is about */
+	struct str change;     /* "httpTokens optional -> required"; empty: nothing, or not known */
 	struct str result;     /* "ok", or an error's name */
 	struct str request_id; /* empty: none */
 	uint64_t number;       /* set by the store */

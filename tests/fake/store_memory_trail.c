@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define AUDIT_TEXTS 6
+#define AUDIT_TEXTS 7
 
 /* --- rows ------------------------------------------------------------------------------------ */
 
@@ -31,7 +31,7 @@ static int operation_copy(const struct store_operation *from, struct store_opera
 static void audit_texts(struct store_audit *audit, struct str *ret_texts[AUDIT_TEXTS])
 {
 	struct str *texts[AUDIT_TEXTS] = {&audit->who, &audit->from, &audit->action,
-		&audit->resource, &audit->result, &audit->request_id};
+		&audit->resource, &audit->change, &audit->result, &audit->request_id};
 	memcpy(ret_texts, texts, sizeof texts);
 }
 

@@ -229,6 +229,6 @@ def test_every_change_has_its_record(service, aws):
 def test_audit_as_a_table(service, aws):
     aws.call("StopInstance", instanceName="web-1")
     out = service.cli("audit").ok().out.splitlines()
-    assert out[0].split() == ["TIME", "WHO", "FROM", "ACTION", "RESOURCE", "RESULT"]
-    assert out[1].split()[1:] == ["AKIAALL", "127.0.0.1", "lightsail:StopInstance", "web-1", "ok"]
+    assert out[0].split() == ["TIME", "WHO", "FROM", "ACTION", "RESOURCE", "CHANGE", "RESULT"]
+    assert out[1].split()[1:] == ["AKIAALL", "127.0.0.1", "lightsail:StopInstance", "web-1", "state", "running", "->", "stopped", "ok"]
     service.cli("audit", "a", "b").refused(codes=(2,))

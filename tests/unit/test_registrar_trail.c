@@ -175,8 +175,9 @@ static void fails_when_it_can_not_be_published(void **state)
 
 static int add_audit(void *ctx, const struct store_audit *audit)
 {
-	buf_add_f(ctx, "%.*s %.*s %.*s %.*s %.*s\n", STR_FMT(audit->who), STR_FMT(audit->from),
-		STR_FMT(audit->action), STR_FMT(audit->resource), STR_FMT(audit->result));
+	buf_add_f(ctx, "%.*s %.*s %.*s %.*s [%.*s] %.*s\n", STR_FMT(audit->who),
+		STR_FMT(audit->from), STR_FMT(audit->action), STR_FMT(audit->resource),
+		STR_FMT(audit->change), STR_FMT(audit->result));
 	return 0;
 }
 
@@ -206,34 +207,64 @@ static void a_record_is_as_true_as_its_change(void **state)
 	assert_audits(c, "");
 	assert_int_equal(registrar_delete(c->registrar, &deed, STR("aa"), &c->diag), 0);
 	registrar_tell(c->registrar, &deed, STR("bb"), STR("not found"));
-	assert_audits(c, "AKID 192.0.2.1 lightsail:Something bb not found\n"
-			 "AKID 192.0.2.1 lightsail:Something aa ok\n");
+	assert_audits(c, "AKID 192.0.2.1 lightsail:Something bb [] not found\n"
+			 "AKID 192.0.2.1 lightsail:Something aa [deleted] ok\n");
 	json_decref(deed.operations);
 }
 
-static void old_records_are_forgotten(void **state)
+/* What a change changes is told, but no values that could be secret. */
+static void a_record_says_what_has_changed(void **state)
 {
 	struct control *c = *state;
 	struct deed deed = new_deed(NULL);
-	json_decref(deed.operations);
-	deed.operations = NULL;
-	struct store *store = c->store;
-	assert_int_equal(store->ops->begin(store, NULL), 0);
-	for (unsigned i = 0; i < TRAIL_AUDITS_KEPT + 5; i++) {
-		assert_int_equal(trail_write(store, &deed, STR("aa"), STR("ok"), NULL, NULL), 0);
+	static const char *const steps[] = {"{name: aa, metadataOptions: {httpTokens: optional}}",
+		"{name: aa, metadataOptions: {httpTokens: required, httpPutResponseHopLimit: 2}}",
+		"{name: aa, tags: {a: b}, userData: secret, state: stopped}", "{name: aa}"};
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		json_t *specs = control_specs(steps[i]);
+		assert_int_equal(registrar_put(c->registrar, &deed, specs, &c->diag), 0);
+		json_decref(specs);
 	}
-	assert_int_equal(store->ops->commit(store, NULL), 0);
+	assert_int_equal(registrar_revoke(c->registrar, &deed, STR("aa"), &c->diag), 0);
+#define LINE(change) "AKID 192.0.2.1 lightsail:Something aa [" change "] ok\n"
+	assert_audits(c, LINE("all tokens ended") LINE("tags, userData, state stopped -> running")
+				 LINE("tags, userData, state running -> stopped")
+					 LINE("httpTokens optional -> required, "
+					      "httpPutResponseHopLimit default -> 2") LINE("made"));
+	json_decref(deed.operations);
+}
+
+static uint64_t trimmed[2];
+static unsigned trims;
+
+static int on_trim(
+	struct store *store, uint64_t keep_operations, uint64_t keep_audits, struct diag *diag)
+{
+	(void)store, (void)diag;
+	trimmed[0] = keep_operations;
+	trimmed[1] = keep_audits;
+	trims++;
+	return 0;
+}
+
+/* Once an hour; what the store then forgets is its own test. */
+static void old_records_are_forgotten(void **state)
+{
+	struct control *c = *state;
+	const struct store_ops *own = c->store->ops;
+	struct store_ops ops = *own;
+	ops.trim = on_trim;
+	c->store->ops = &ops;
+	trims = 0;
 	registrar_tick(c->registrar);
-	size_t n = 0;
-	struct registrar_trail query = {.most = 1000};
-	do {
-		json_t *list;
-		assert_int_equal(
-			registrar_audits(c->registrar, &query, &list, &query.before, &c->diag), 0);
-		n += json_array_size(list);
-		json_decref(list);
-	} while (query.before);
-	assert_int_equal(n, TRAIL_AUDITS_KEPT);
+	registrar_tick(c->registrar);
+	assert_int_equal(trims, 1);
+	assert_int_equal(trimmed[0], TRAIL_OPERATIONS_KEPT);
+	assert_int_equal(trimmed[1], TRAIL_AUDITS_KEPT);
+	control_clock_s += 3600;
+	registrar_tick(c->registrar);
+	assert_int_equal(trims, 2);
+	c->store->ops = own;
 }
 
 /* --- what the account prefers ------------------------------------------------------------------ */
@@ -281,8 +312,10 @@ static void preferences_are_of_new_instances(void **state)
 	assert_int_equal(control_put(c, "{name: ee, blueprintId: amazon_linux_2023}"), 0);
 	assert_false(control_instance(c, "ee")->options.tokens_required);
 	assert_int_equal(control_instance(c, "ee")->options.hop_limit, 1);
-	assert_audits(c, "AKID 192.0.2.1 lightsail:Something account ok\n"
-			 "AKID 192.0.2.1 lightsail:Something account ok\n");
+	assert_audits(c, "AKID 192.0.2.1 lightsail:Something account [httpTokens required -> "
+			 "optional, httpPutResponseHopLimit 3 -> default] ok\n"
+			 "AKID 192.0.2.1 lightsail:Something account [httpTokens default -> "
+			 "required, httpPutResponseHopLimit default -> 3] ok\n");
 }
 
 static void preferences_that_can_not_be(void **state)
@@ -317,6 +350,17 @@ static void tokens_are_enforced(void **state)
 	assert_int_equal(control_options(c, "old", "{'httpPutResponseHopLimit': 2}"), 0);
 	assert_int_equal(control_options(c, "old", "{'httpTokens': 'required'}"), 0);
 	assert_int_equal(control_options(c, "old", "{'httpTokens': 'optional'}"), E_DENIED);
+	/* A file that says otherwise holds up neither a start nor what else it says. */
+	assert_int_equal(
+		control_apply(c, "[{name: f1, metadataOptions: {httpTokens: required}}]"), 1);
+	assert_int_equal(
+		control_apply(c, "[{name: f1, metadataOptions: {httpTokens: optional}, tags: "
+				 "{a: b}}, {name: f2}]"),
+		2);
+	assert_true(control_instance(c, "f1")->options.tokens_required);
+	assert_true(control_instance(c, "f2")->options.tokens_required);
+	assert_non_null(memmem(control_instance(c, "f1")->spec.p, control_instance(c, "f1")->spec.n,
+		"\"a\":\"b\"", 7));
 	assert_int_equal(prefer(c, "{'httpTokensEnforced': null}"), 0);
 	assert_int_equal(control_options(c, "old", "{'httpTokens': 'optional'}"), 0);
 }
@@ -358,6 +402,7 @@ int main(void)
 		TEST(is_ended_by_the_next_start),
 		TEST(fails_when_it_can_not_be_published),
 		TEST(a_record_is_as_true_as_its_change),
+		TEST(a_record_says_what_has_changed),
 		TEST(old_records_are_forgotten),
 		TEST(preferences_are_of_new_instances),
 		TEST(preferences_that_can_not_be),

@@ -40,7 +40,9 @@ static void names_and_values(void **state)
 	assert_int_equal(
 		statistics_metric(STR("MetadataNoTokenRejected")), HISTORY_NO_TOKEN_REJECTED);
 	for (int i = 0; i < HISTORY_METRICS; i++) {
-		assert_int_equal(statistics_metric(str_of(statistics_metric_name(i))), i);
+		assert_int_equal(
+			statistics_metric(str_of(statistics_metric_name((enum history_metric)i))),
+			i);
 	}
 	assert_true(statistics_is_unit(STR("Count")) && statistics_is_unit(STR("None")));
 	assert_true(statistics_is_unit(STR("Bytes/Second")));
