@@ -3,6 +3,7 @@
 #include "base/timefmt.h"
 
 #define DAY_S      86400
+#define MINUTE_S   60
 #define ROWS_WELL  30 /* more are too many to look at */
 #define TIME_CHARS 17 /* 2026-11-25 10:05Z */
 #define EIGHTHS    8
@@ -52,6 +53,7 @@ int chart_init(struct chart *chart, uint32_t since_s, uint32_t period_s, int64_t
 	chart->since_s = since_s;
 	chart->period_s = period_s;
 	chart->start_s = start_s;
+	chart->now_s = now_s;
 	chart->n = n > 0 ? (size_t)n : 1;
 	return 0;
 }
@@ -137,13 +139,14 @@ static void add_rows(const struct chart *chart, bool is_utf8, struct buf *out)
 	}
 }
 
+static const struct {
+	const char *name;
+	uint32_t s;
+} units[] = {{"weeks", 7 * DAY_S}, {"days", DAY_S}, {"h", 3600}, {"min", 60}, {"s", 1}};
+
 /* "24 h", in the largest unit that it is a multiple of, and more than one of. */
 static void add_since(struct buf *out, uint32_t since_s)
 {
-	static const struct {
-		const char *name;
-		uint32_t s;
-	} units[] = {{"weeks", 7 * DAY_S}, {"days", DAY_S}, {"h", 3600}, {"min", 60}, {"s", 1}};
 	size_t i = 0;
 	while (since_s % units[i].s != 0 || (since_s == units[i].s && units[i].s > 1)) {
 		i++;
@@ -151,12 +154,50 @@ static void add_since(struct buf *out, uint32_t since_s)
 	buf_add_f(out, "%u %s", since_s / units[i].s, units[i].name);
 }
 
+/* "12 min", in whole units of which there are more than one. */
+static void add_age(struct buf *out, int64_t age_s)
+{
+	size_t i = 0;
+	while (units[i].s > 1 && age_s < 2 * (int64_t)units[i].s) {
+		i++;
+	}
+	buf_add_f(out, "%lld %s", (long long)age_s / units[i].s, units[i].name);
+}
+
+/*
+ * There was no call. Whoever reads that requires tokens next, so it is said only of time in which a
+ * call would have been counted.
+ */
+static void add_all_clear(const struct chart *chart, struct str name, struct buf *out)
+{
+	char created[TIMEFMT_ISO_BYTES];
+	if (chart->created_s <= chart->now_s - chart->since_s) {
+		buf_add(out, STR("No call without a token in the last "));
+		add_since(out, chart->since_s);
+		buf_add(out, STR(": tokens can be required.\n"));
+		return;
+	}
+	format_time(chart->created_s, created);
+	buf_add_f(out, "No call without a token since %.*s was made, %s (", STR_FMT(name), created);
+	/* A clock may have been set back meanwhile. */
+	add_age(out, chart->now_s > chart->created_s ? chart->now_s - chart->created_s : 0);
+	buf_add(out, STR(" ago); that is less than the "));
+	add_since(out, chart->since_s);
+	buf_add(out, STR(" asked for.\n"));
+}
+
+static void add_last(const struct chart *chart, int64_t last_s, struct buf *out)
+{
+	char last[TIMEFMT_ISO_BYTES];
+	bool is_minute = chart_fine_period(MINUTE_S, chart->now_s - last_s) == MINUTE_S;
+	format_time(last_s, last);
+	buf_add_f(out, "; last: %s%s.\n", is_minute ? "" : "about ", last);
+}
+
 static void add_sentence(const struct chart *chart, struct str name, struct buf *out)
 {
 	unsigned long long answered = chart_total(chart, CHART_NO_TOKEN);
 	unsigned long long rejected = chart_total(chart, CHART_REJECTED);
-	char last[TIMEFMT_ISO_BYTES];
-	format_time(chart->last_s[answered ? CHART_NO_TOKEN : CHART_REJECTED], last);
 	if (answered > 0) {
 		buf_add_f(out, "%.*s was called %llu time%s", STR_FMT(name), answered,
 			answered == 1 ? "" : "s");
@@ -164,15 +205,12 @@ static void add_sentence(const struct chart *chart, struct str name, struct buf 
 		buf_add_f(out, "%.*s rejected %llu call%s", STR_FMT(name), rejected,
 			rejected == 1 ? "" : "s");
 	} else {
-		buf_add(out, STR("No call"));
+		add_all_clear(chart, name, out);
+		return;
 	}
 	buf_add(out, STR(" without a token in the last "));
 	add_since(out, chart->since_s);
-	if (answered > 0 || rejected > 0) {
-		buf_add_f(out, "; last: %s.\n", last);
-	} else {
-		buf_add(out, STR(": tokens can be required.\n"));
-	}
+	add_last(chart, chart->last_s[answered ? CHART_NO_TOKEN : CHART_REJECTED], out);
 }
 
 int chart_format(const struct chart *chart, struct str name, bool is_utf8, struct buf *out)

@@ -22,6 +22,8 @@ struct chart {
 	uint32_t since_s;
 	uint32_t period_s; /* of a row */
 	int64_t start_s;   /* of the first row */
+	int64_t now_s;
+	int64_t created_s; /* since when there is what is counted; 0 unless set: always */
 	int64_t last_s
 		[CHART_METRICS]; /* of the last point that is not 0; may be set more exactly */
 	size_t n;
@@ -54,7 +56,9 @@ void chart_add(struct chart *chart, enum chart_metric metric, int64_t at_s, uint
 uint64_t chart_total(const struct chart *chart, enum chart_metric metric);
 
 /*
- * Append the table and the sentence, each line with its end.
+ * Append the table and the sentence, each line with its end. Only where all of the time asked for was
+ * watched does the sentence say that tokens can be required. last_s is told as it is, with "about" where the
+ * history has no minutes any more.
  * is_utf8  bars may be block characters; they are # otherwise
  * Returns 0 or -ENOMEM.
  */

@@ -77,30 +77,60 @@ static struct query whole(const struct chart *chart, enum chart_metric metric)
 	return (struct query){metric, chart->start_s, end_s, chart->period_s};
 }
 
-/*
- * A row may be long: ask for the last one that is not 0 minute by minute, or as finely as an answer
- * and the history allow, to say when the last call was.
- */
-MUST_CHECK static int find_last(const struct args *args, struct chart *chart, int64_t now_s)
+/* The last point that is not 0; *last_s stays when there is none after it. */
+MUST_CHECK static int ask_last(const struct args *args, const struct query *query, int64_t *last_s)
 {
 	CLEANUP(command_json_done) json_t *points = NULL;
-	enum chart_metric metric =
-		chart_total(chart, CHART_NO_TOKEN) > 0 ? CHART_NO_TOKEN : CHART_REJECTED;
-	int64_t *last_s = &chart->last_s[metric];
-	const struct query query = {metric, *last_s, *last_s + chart->period_s,
-		chart_fine_period(chart->period_s, now_s - *last_s)};
-	if (*last_s == 0 || query.period_s >= chart->period_s) {
-		return COMMAND_DONE;
-	}
-	int code = ask(args, &query, &points);
+	int code = ask(args, query, &points);
 	for (size_t i = 0; i < json_array_size(points); i++) {
 		int64_t at_s;
 		uint64_t count;
-		if (read_point(json_array_get(points, i), &at_s, &count) && at_s > *last_s) {
+		if (read_point(json_array_get(points, i), &at_s, &count) && at_s > *last_s &&
+			at_s < query->end_s) {
 			*last_s = at_s;
 		}
 	}
 	return code;
+}
+
+/*
+ * A row may be long: look into the last one that is not 0, then into the last part of it, and so on
+ * until a part is a minute, or as short as the history still has them.
+ */
+MUST_CHECK static int find_last(const struct args *args, struct chart *chart)
+{
+	enum chart_metric metric =
+		chart_total(chart, CHART_NO_TOKEN) > 0 ? CHART_NO_TOKEN : CHART_REJECTED;
+	int64_t *last_s = &chart->last_s[metric];
+	uint32_t part_s = chart->period_s;
+	int code = COMMAND_DONE;
+	while (code == COMMAND_DONE && *last_s > 0) {
+		uint32_t period_s = chart_fine_period(part_s, chart->now_s - *last_s);
+		if (period_s >= part_s) {
+			break;
+		}
+		const struct query query = {metric, *last_s, *last_s + part_s, period_s};
+		code = ask_last(args, &query, last_s);
+		part_s = period_s;
+	}
+	return code;
+}
+
+/* Of the time before there was the instance nothing can be said. */
+MUST_CHECK static int ask_created(const struct args *args, int64_t *ret_created_s)
+{
+	CLEANUP(command_json_done) json_t *reply = NULL;
+	json_t *request = json_pack("{s:s}", "instanceName", args->operand);
+	int code = command_call(args, "GetInstance", request, &reply);
+	if (code != COMMAND_DONE) {
+		return code;
+	}
+	double created_s = json_number_value(output_member(reply, "instance.createdAt"));
+	if (!(created_s > 0 && created_s < TIME_MAX_S)) {
+		return output_fail(COMMAND_FAILED, "the daemon's reply has no createdAt");
+	}
+	*ret_created_s = (int64_t)created_s;
+	return COMMAND_DONE;
 }
 
 /* Blocks are for eyes: on a terminal whose locale says UTF-8. */
@@ -169,11 +199,18 @@ MUST_CHECK static int plan(const struct args *args, int64_t now_s, struct chart 
 	return COMMAND_DONE;
 }
 
+/* A chart, and what its sentence needs besides. */
+MUST_CHECK static int show(const struct args *args, struct chart *chart)
+{
+	bool any = chart_total(chart, CHART_NO_TOKEN) > 0 || chart_total(chart, CHART_REJECTED) > 0;
+	int code = any ? find_last(args, chart) : ask_created(args, &chart->created_s);
+	return code == COMMAND_DONE ? print_chart(args, chart) : code;
+}
+
 int cli_metrics(const struct args *args)
 {
 	struct chart chart = {0};
-	int64_t now_s = (int64_t)time(NULL);
-	int code = plan(args, now_s, &chart);
+	int code = plan(args, (int64_t)time(NULL), &chart);
 	if (code != COMMAND_DONE) {
 		return code;
 	}
@@ -184,9 +221,5 @@ int cli_metrics(const struct args *args)
 	if (code != COMMAND_DONE) {
 		return code;
 	}
-	if (args_has(args, ARGS_JSON)) {
-		return output_json(all);
-	}
-	code = find_last(args, &chart, now_s);
-	return code == COMMAND_DONE ? print_chart(args, &chart) : code;
+	return args_has(args, ARGS_JSON) ? output_json(all) : show(args, &chart);
 }

@@ -3,7 +3,10 @@
 import datetime
 import http.client
 import json
+import re
 import socket
+import sqlite3
+import struct
 import time
 
 import pytest
@@ -221,3 +224,74 @@ def test_kill_loses_a_minute_at_most(service):
     assert kept == 1 or (kept == 2 and time.time() // 60 != turned)
     now = datetime.datetime.now(datetime.timezone.utc)
     assert Client(service).data(startTime=now - datetime.timedelta(hours=1), endTime=now) is not None
+
+
+# How long a run of points of so many seconds is (src/control/points.h).
+RUN_S = {60: 3600, 300: 86400, 3600: 604800}
+DAY = 86400
+
+
+def crc32c(data):
+    total = 0xFFFFFFFF
+    for byte in data:
+        total ^= byte
+        for _ in range(8):
+            total = total >> 1 ^ (0x82F63B78 if total & 1 else 0)
+    return total ^ 0xFFFFFFFF
+
+
+def leb128(value):
+    out = b""
+    while value >= 0x80:
+        out, value = out + bytes([value & 0x7F | 0x80]), value >> 7
+    return out + bytes([value])
+
+
+def keep_one(service, at, period):
+    """Write into the store that one call without a token was counted at a time; the daemon is not running."""
+    start = at - at % RUN_S[period]
+    slot = (at - start) // period
+    body = b"\1" + leb128(4 * slot + 1) + (b"\1" if period == 60 else b"\1\1")
+    body += struct.pack("<I", crc32c(struct.pack("<Iq", period, start) + body))
+    with sqlite3.connect(service.database) as db:
+        db.execute("DELETE FROM points")
+        db.execute("INSERT INTO points SELECT number, ?, ?, ? FROM series", (period, start, body))
+
+
+@pytest.mark.parametrize(
+    ("ago", "period", "since", "told"),
+    [
+        (23 * HOUR, 60, "24h", ""), (6 * DAY, 60, "7d", ""), (14 * DAY, 60, "4w", ""), (14 * DAY, 60, "455d", ""),
+        (20 * DAY, 300, "4w", "about "), (50 * DAY, 300, "455d", "about "), (80 * DAY, 3600, "90d", "about "),
+        (400 * DAY, 3600, "455d", "about "),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_command_finds_the_last_minute_that_is_kept(service, ago, period, since, told):
+    """Rows of `telltale metrics` are up to 30 days long: the last call in one is found all the same."""
+    assert service.client("127.0.0.11").get(ID).status == 200
+    service.stop()
+    now = int(time.time())
+    for odd in (0, 7 * 60, 22 * 60 + 5 * HOUR):
+        at = (now - ago + odd) // period * period
+        keep_one(service, at, period)
+        service.start()
+        out = service.cli("metrics", "web-1", "--since", since).ok().out
+        service.stop()
+        last = time.strftime("%Y-%m-%d %H:%MZ", time.gmtime(at))
+        assert out.splitlines()[-1].endswith(f"called 1 time without a token in {span(since)}; last: {told}{last}."), out
+
+
+def span(since):
+    return "the last " + {"24h": "24 h", "7d": "7 days", "4w": "4 weeks", "90d": "90 days", "455d": "65 weeks"}[since]
+
+
+def test_a_new_instance_is_no_proof_of_four_quiet_weeks(service):
+    out = service.cli("metrics", "web-1", "--since", "4w").ok().out.splitlines()[-1]
+    assert re.fullmatch(
+        r"No call without a token since web-1 was made, \d{4}-\d\d-\d\d \d\d:\d\dZ \(\d+ (s|min) ago\); "
+        r"that is less than the 4 weeks asked for\.", out), out  # fmt: skip
+    # A call makes it another sentence, at once.
+    assert service.client("127.0.0.11").get(ID).status == 200
+    out = service.cli("metrics", "web-1", "--since", "4w").ok().out.splitlines()[-1]
+    assert re.search(r"called 1 time without a token in the last 4 weeks; last: ....-..-.. ..:..Z\.$", out), out

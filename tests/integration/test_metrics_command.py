@@ -21,7 +21,7 @@ NAMES = ["MetadataNoToken", "MetadataNoTokenRejected"]
 
 
 class FakeDaemon(socketserver.ThreadingUnixStreamServer):
-    """Answers GetInstanceMetricData from a list of (time, count) for each metric."""
+    """Answers GetInstanceMetricData from a list of (time, count) for each metric, GetInstance from created."""
 
     daemon_threads = True
 
@@ -30,9 +30,12 @@ class FakeDaemon(socketserver.ThreadingUnixStreamServer):
         self.path = path
         self.asked = []
         self.samples = {name: [] for name in NAMES}
+        self.created = 1000000000
         self.answer = self.points
 
     def points(self, ask):
+        if "metricName" not in ask:
+            return 200, {"instance": {"name": ask["instanceName"], "createdAt": self.created}}
         sums = {}
         for at, count in self.samples[ask["metricName"]]:
             if ask["startTime"] <= at < ask["endTime"]:
@@ -94,9 +97,10 @@ def test_a_call_a_metric_in_lightsails_shape(fake):
     before = int(time.time())
     fake.cli("web-1").ok()
     after = int(time.time())
-    assert [target for target, _ in fake.asked] == [PREFIX + "GetInstanceMetricData"] * 2
-    assert [ask["metricName"] for _, ask in fake.asked] == NAMES
-    for _, ask in fake.asked:
+    targets = [PREFIX + "GetInstanceMetricData"] * 2 + [PREFIX + "GetInstance"]
+    assert [target for target, _ in fake.asked] == targets
+    assert [ask["metricName"] for _, ask in fake.asked[:2]] == NAMES
+    for _, ask in fake.asked[:2]:
         assert ask["instanceName"] == "web-1" and ask["unit"] == "Count"
         assert ask["statistics"] == ["Sum"] and ask["period"] == 3600
         assert ask["startTime"] % 3600 == 0 and ask["startTime"] <= before - 86400
@@ -109,7 +113,35 @@ def test_nothing_counted_says_so(fake):
     out = fake.cli("web-1", "--since", "7d").ok().out
     assert out.endswith("No call without a token in the last 7 days: tokens can be required.\n")
     assert all(counts == [0, 0] for _, counts in rows(out))
-    assert len(fake.asked) == 2
+    assert len(fake.asked) == 3
+
+
+def test_tokens_can_be_required_only_after_all_of_the_time(fake):
+    fake.created = int(time.time()) - 3 * 86400 - 60
+    out = fake.cli("web-1", "--since", "4w").ok().out
+    assert out.splitlines()[-1] == (
+        f"No call without a token since web-1 was made, {utc(fake.created)} (3 days ago); "
+        "that is less than the 4 weeks asked for."
+    )
+    out = fake.cli("web-1", "--since", "3d").ok().out
+    assert out.endswith("No call without a token in the last 3 days: tokens can be required.\n")
+
+
+@pytest.mark.parametrize("created", [None, "now", -1, 0, 1e300], ids=str)
+def test_without_the_time_of_making_there_is_no_all_clear(fake, created):
+    fake.created = created
+    fake.cli("web-1").refused("createdAt", codes=(1,))
+
+
+@pytest.mark.parametrize("since", ["24h", "7d", "4w", "90d", "455d"])
+def test_the_last_minute_is_found_in_a_row_of_any_length(fake, since):
+    minute = int(time.time()) // 60 * 60
+    for ago in (1, 7, 59, 1439):
+        last = minute - ago * 60
+        fake.samples[NAMES[0]] = [(last - 3 * 60, 1), (last, 2)]
+        out = fake.cli("web-1", "--since", since).ok().out
+        assert out.endswith(f"; last: {utc(last)}.\n"), out
+    assert all((ask["endTime"] - ask["startTime"]) / ask["period"] <= 1440 for _, ask in fake.asked)
 
 
 def test_counts_are_in_their_rows_and_the_last_is_exact(fake):

@@ -325,6 +325,66 @@ static void one_sentence_says_it(void **state)
 	}
 }
 
+/* What the sentence says of an instance that was made so long ago, when there was no call. */
+static void assert_all_clear(uint32_t since_s, int64_t age_s, const char *wanted)
+{
+	static struct chart chart;
+	CLEANUP(buf_done) struct buf out = BUF_EMPTY;
+	char line[192];
+	assert_int_equal(chart_init(&chart, since_s, chart_period(since_s), NOON_S + 59), 0);
+	chart.created_s = NOON_S + 59 - age_s;
+	assert_int_equal(chart_format(&chart, STR("new-9"), false, &out), 0);
+	buf_add_char(&out, '\0');
+	(void)snprintf(line, sizeof line, "\nNo call without a token %s.\n", wanted);
+	assert_non_null(strstr(out.p, line));
+}
+
+static void nothing_is_said_of_what_nobody_watched(void **state)
+{
+	(void)state;
+	assert_all_clear(28 * 86400, 28 * DAY_S, "in the last 4 weeks: tokens can be required");
+	assert_all_clear(28 * 86400, 28 * DAY_S - 1,
+		"since new-9 was made, 2026-10-28 12:01Z (3 weeks ago); that is less than the 4 "
+		"weeks asked for");
+	assert_all_clear(28 * 86400, 12 * 60 + 59,
+		"since new-9 was made, 2026-11-25 11:48Z (12 min ago); that is less than the 4 "
+		"weeks asked for");
+	assert_all_clear(900, 119,
+		"since new-9 was made, 2026-11-25 11:59Z (119 s ago); that is less than the 15 min "
+		"asked for");
+	assert_all_clear(86400, 0,
+		"since new-9 was made, 2026-11-25 12:00Z (0 s ago); that is less than the 24 h "
+		"asked for");
+	assert_all_clear(86400, -3600,
+		"since new-9 was made, 2026-11-25 13:00Z (0 s ago); that is less than the 24 h "
+		"asked for");
+}
+
+/* As exactly as the history has what is so old. */
+static void the_last_call_is_told_as_exactly_as_it_is_known(void **state)
+{
+	static const struct {
+		int line;
+		int64_t age_s;
+		const char *wanted;
+	} cases[] = {
+		{__LINE__, 60, "; last: 2026-11-25 11:59Z.\n"},
+		{__LINE__, 15 * DAY_S, "; last: 2026-11-10 12:00Z.\n"},
+		{__LINE__, 15 * DAY_S + 300, "; last: about 2026-11-10 11:55Z.\n"},
+		{__LINE__, 85 * DAY_S, "; last: about 2026-09-01 12:00Z.\n"},
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		static struct chart chart;
+		CLEANUP(buf_done) struct buf out = BUF_EMPTY;
+		assert_int_equal(chart_init(&chart, 90 * 86400, 604800, NOON_S), 0);
+		chart_add(&chart, CHART_NO_TOKEN, NOON_S - cases[i].age_s, 1);
+		assert_int_equal(chart_format(&chart, STR("web-1"), false, &out), 0);
+		buf_add_char(&out, '\0');
+		HOLDS(cases[i].line, strstr(out.p, cases[i].wanted) != NULL);
+	}
+}
+
 static void large_numbers_and_no_memory(void **state)
 {
 	struct chart *chart = four_hours();
@@ -355,6 +415,8 @@ int main(void)
 		cmocka_unit_test(bars_have_the_length_of_counts),
 		cmocka_unit_test(every_eighth_is_a_block),
 		cmocka_unit_test(one_sentence_says_it),
+		cmocka_unit_test(nothing_is_said_of_what_nobody_watched),
+		cmocka_unit_test(the_last_call_is_told_as_exactly_as_it_is_known),
 		cmocka_unit_test(large_numbers_and_no_memory),
 	};
 	return cmocka_run_group_tests_name("cli_metrics", tests, NULL, NULL);
