@@ -23,6 +23,21 @@ int cli_config_check(const struct args *args)
 	return output_text(buf_str(&line));
 }
 
+/* When a change takes effect, and the value that waits for that: "restart (eu-west-1 waits)". */
+static void add_change(struct table *table, const json_t *setting)
+{
+	CLEANUP(buf_done) struct buf change = BUF_EMPTY;
+	json_t *pending = output_member(setting, "pending");
+	output_value(&change, output_member(setting, "change"));
+	if (pending) {
+		size_t empty = change.n + 2;
+		buf_add(&change, STR(" ("));
+		output_value(&change, pending);
+		buf_add(&change, change.n == empty ? STR("none waits)") : STR(" waits)"));
+	}
+	table_add(table, buf_str(&change));
+}
+
 int cli_config_show(const struct args *args)
 {
 	CLEANUP(command_json_done) json_t *reply = NULL;
@@ -33,9 +48,7 @@ int cli_config_show(const struct args *args)
 	if (args_has(args, ARGS_JSON)) {
 		return output_json(reply);
 	}
-	static const char *const members[] = {"name", "value", "source", "change", "help"};
-	const size_t n_members = sizeof members / sizeof members[0];
-	CLEANUP(table_done) struct table table = {.columns = n_members};
+	CLEANUP(table_done) struct table table = {.columns = 5};
 	table_add(&table, STR("NAME"));
 	table_add(&table, STR("VALUE"));
 	table_add(&table, STR("SOURCE"));
@@ -43,9 +56,12 @@ int cli_config_show(const struct args *args)
 	table_add(&table, STR("HELP"));
 	const json_t *list = json_object_get(reply, "settings");
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		for (size_t m = 0; m < n_members; m++) {
-			table_add_member(&table, json_array_get(list, i), members[m]);
-		}
+		const json_t *setting = json_array_get(list, i);
+		table_add_member(&table, setting, "name");
+		table_add_member(&table, setting, "value");
+		table_add_member(&table, setting, "source");
+		add_change(&table, setting);
+		table_add_member(&table, setting, "help");
 	}
 	return table_print(&table);
 }

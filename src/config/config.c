@@ -676,27 +676,46 @@ static json_t *limits_json(const struct setting *row)
 	return object;
 }
 
-static json_t *setting_json(const struct config *config, const struct setting *row)
+/* A value that waits for a restart, as a member of its row. */
+static json_t *pending_json(
+	const struct config *first, const struct config *last, const struct setting *row)
 {
-	const char *change = row->change == SETTING_RELOAD ? "reload" : "restart";
-	json_t *limits = limits_json(row);
+	json_t *object = json_object();
+	json_t *now = setting_value(row, first), *then = setting_value(row, last);
+	bool waits = row->change == SETTING_RESTART && !json_equal(now, then);
+	if (!now || !then || (waits && json_object_set(object, "pending", then) != 0)) {
+		json_decref(object);
+		object = NULL;
+	}
+	json_decref(now);
+	json_decref(then);
+	return object;
+}
+
+static json_t *setting_json(
+	const struct config *first, const struct config *last, const struct setting *row)
+{
+	json_t *limits = limits_json(row), *pending = pending_json(first, last, row);
+	const struct config *config = json_object_size(pending) ? first : last;
 	json_t *source = json_string(*source_of(config, row));
 	json_t *object = json_pack("{s:s, s:o, s:o, s:s, s:s}", "name", row->name.p, "value",
 		setting_value(row, config), "source", source ? source : json_string("file"),
-		"change", change, "help", row->help);
-	if (!object || json_object_update(object, limits) != 0) {
+		"change", row->change == SETTING_RELOAD ? "reload" : "restart", "help", row->help);
+	if (!object || json_object_update(object, pending) != 0 ||
+		json_object_update(object, limits) != 0) {
 		json_decref(object);
 		object = NULL;
 	}
 	json_decref(limits);
+	json_decref(pending);
 	return object;
 }
 
-json_t *config_to_json(const struct config *config)
+json_t *config_to_json(const struct config *first, const struct config *last)
 {
 	json_t *list = json_array();
 	for (const struct setting *row = settings; row->name.n; row++) {
-		if (json_array_append_new(list, setting_json(config, row)) != 0) {
+		if (json_array_append_new(list, setting_json(first, last, row)) != 0) {
 			json_decref(list);
 			return NULL;
 		}

@@ -124,10 +124,13 @@ MUST_CHECK int config_from_text(const struct config_flags *flags, struct str tex
 /*
  * What is in force and from where: {"settings": [{"name": "limits.burst", "value": 400, "source":
  * "file.yaml:12:10" | "default" | "sample" | "--workers", "change": "reload" | "restart", "help":
- * "…"}, …]}, with "unit", "min", "max" and "default" where the row has them. `instances` is their
- * number. Secrets are not in it. NULL when out of memory.
+ * "…"}, …]}, with "unit", "min", "max" and "default" where the row has them, and with "pending" where
+ * another value waits for a restart. `instances` is their number. Secrets are not in it. NULL when out of
+ * memory.
+ * first  what the process started with
+ * last   what was read last; the same as first until a reload
  */
-json_t *config_to_json(const struct config *config);
+json_t *config_to_json(const struct config *first, const struct config *last);
 
 /*
  * What differs from `next` and can only change with a restart: names into diag, ", " between.

@@ -83,7 +83,7 @@ static json_t *on_settings(void *ctx)
 {
 	struct daemon *daemon = ctx;
 	pthread_mutex_lock(&daemon->config_lock);
-	json_t *settings = config_to_json(daemon->config);
+	json_t *settings = config_to_json(daemon->first, daemon->config);
 	pthread_mutex_unlock(&daemon->config_lock);
 	return settings;
 }

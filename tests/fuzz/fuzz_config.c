@@ -89,7 +89,7 @@ static void try_config(struct str text)
 		must_explain(&diag);
 		return;
 	}
-	json_t *shown = config_to_json(config);
+	json_t *shown = config_to_json(config, config);
 	must(shown && config_restart_needed(config, config, &diag) == 0);
 	json_decref(shown);
 	config_free(config);

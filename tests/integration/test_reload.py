@@ -148,6 +148,51 @@ def test_sighup_says_which_changed_settings_need_a_restart(service):
     assert service.client().text("/latest/meta-data/placement/region") == "us-west-2"
 
 
+def settings(service):
+    shown = json.loads(service.cli("config", "show", "--json").ok().out)
+    return {row["name"]: row for row in shown["settings"]}
+
+
+def shown_row(service, name):
+    return next(x for x in service.cli("config", "show").ok().out.splitlines() if x.startswith(name + " "))
+
+
+def test_config_show_tells_what_is_in_force_and_what_waits(service):
+    before = settings(service)
+    assert not any("pending" in row for row in before.values())
+    config = {**two(), "region": "us-east-2", "accountId": "999999999999", "limits": {"burst": 77},
+              "listen": [{"address": "127.0.0.1", "port": 4711}]}  # fmt: skip
+    service.write_config(config)
+    service.reload(lambda: settings(service)["limits.burst"]["value"] == 77)
+    now = settings(service)
+    for name, pending in (
+        ("region", "us-east-2"), ("accountId", "999999999999"), ("listen", [{"address": "127.0.0.1", "port": 4711}]),
+    ):  # fmt: skip
+        assert now[name] == {**before[name], "pending": pending}
+    # A changed value that a reload changes is in force and waits for nothing; nor does what stayed.
+    assert [name for name, row in now.items() if "pending" in row] == ["listen", "region", "accountId"]
+    assert re.search(r" us-west-2 .* restart \(us-east-2 waits\) ", shown_row(service, "region"))
+    assert re.search(r" restart \(address=127.0.0.1 port=4711 waits\) ", shown_row(service, "listen"))
+    assert "waits" not in shown_row(service, "store") + shown_row(service, "limits.burst")
+    # Back in the file is back in force.
+    service.write_config({**two(), "limits": {"burst": 78}})
+    service.reload(lambda: settings(service)["limits.burst"]["value"] == 78)
+    assert not any("pending" in row for row in settings(service).values())
+    # And the restart makes it so.
+    service.write_config({**two(), "region": "us-east-2"})
+    service.restart()
+    assert settings(service)["region"]["value"] == "us-east-2" and "pending" not in settings(service)["region"]
+
+
+def test_config_show_tells_that_a_value_goes_with_the_restart(workshop):
+    service = workshop.daemon({**two(), "workers": 1, "limits": {"burst": 76}})
+    service.write_config({**two(), "limits": {"burst": 77}})
+    service.reload(lambda: settings(service)["limits.burst"]["value"] == 77)
+    row = settings(service)["workers"]
+    assert row["value"] == 1 and row["pending"] != 1 and row["change"] == "restart"
+    assert row["source"].startswith(str(service.config_path))
+
+
 def test_many_sighups_while_guests_are_served(service):
     with service.client().connect() as conn:
         for number in range(2, 12):

@@ -42,7 +42,7 @@ static void test_faults_are_named_with_their_place(void **state)
 /* The settings that are not at their default, by name. */
 static json_t *said(const struct config *config)
 {
-	json_t *shown = config_to_json(config), *out = json_object();
+	json_t *shown = config_to_json(config, config), *out = json_object();
 	size_t i;
 	json_t *row;
 	assert_non_null(shown);
@@ -196,7 +196,7 @@ static void test_flags_go_over_the_file(void **state)
 	if (config_new(&flags, &config, &diag) < 0) {
 		fail_msg("%s", diag.text);
 	}
-	json_t *shown = config_to_json(config), *row;
+	json_t *shown = config_to_json(config, config), *row;
 	size_t i;
 	char sources[2048] = "";
 	json_array_foreach (json_object_get(shown, "settings"), i, row) {
@@ -495,7 +495,7 @@ static void test_what_is_shown(void **state)
 		" secretAccessKey: geheim, token: geheim}}}]\n";
 	struct config *config = NULL;
 	assert_int_equal(config_from_text(&no_flags, str_of(text), &config, NULL), 0);
-	json_t *shown = config_to_json(config), *row;
+	json_t *shown = config_to_json(config, config), *row;
 	char *dumped = json_dumps(shown, 0);
 	assert_null(strstr(dumped, "geheim"));
 	assert_null(strstr(dumped, "AKID"));
@@ -646,7 +646,7 @@ static int show(struct diag *diag)
 	allocations_left = LONG_MAX;
 	assert_int_equal(config_from_text(&no_flags, STR("{}"), &config, NULL), 0);
 	allocations_left = left;
-	json_t *shown = config_to_json(config);
+	json_t *shown = config_to_json(config, config);
 	allocations_left = LONG_MAX;
 	config_free(config);
 	bool done = shown != NULL;
