@@ -41,6 +41,7 @@ static const char *refusal_text(int status)
 	case 403:
 		return "is the endpoint disabled, or a proxy in between?";
 	case 404:
+		return "either no IMDSv2 is spoken there, or this caller is no instance of it";
 	case 405:
 		return "no IMDSv2 is spoken there";
 	default:

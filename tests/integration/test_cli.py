@@ -368,6 +368,12 @@ def test_get_over_ipv6(workshop, needs_ipv6):
     assert run_binary("get", ID, "--endpoint", endpoint).ok().out == want
 
 
+def test_get_says_that_it_may_be_nobody(workshop):
+    service = workshop.daemon({"instances": [samples.plain("web-1", "127.0.0.11")]})
+    done = run_binary("get", ID, "--endpoint", f"http://127.0.0.1:{service.port}")
+    done.refused("404 Not Found; either no IMDSv2 is spoken there, or this caller is no instance of it")
+
+
 def test_get_says_what_went_wrong_in_one_line(service):
     endpoint = f"http://127.0.0.1:{service.port}"
     run_binary("get", "meta-data/none", "--endpoint", endpoint).refused("404")
