@@ -13,7 +13,11 @@
 
 #include "config/config.h"
 
+/* What is left of the sample: the store remembers what was changed in an earlier run. */
+enum banner_sample { BANNER_OPTIONAL, BANNER_REQUIRED, BANNER_GONE };
+
 /* Lines on stdout when the sample instance is served; nothing otherwise. */
-void banner_print(const struct config *config, const struct credential *key);
+void banner_print(
+	const struct config *config, const struct credential *key, enum banner_sample sample);
 
 #endif

@@ -415,6 +415,24 @@ static void stop(struct daemon *daemon)
 	pthread_mutex_destroy(&daemon->config_lock);
 }
 
+static void greet(struct daemon *daemon)
+{
+	struct diag diag = {{0}};
+	json_t *view = NULL;
+	enum banner_sample sample = BANNER_OPTIONAL;
+	if (registrar_show(daemon->registrar, STR(CONFIG_SAMPLE_NAME), &view, &diag) ==
+		E_NOTFOUND) {
+		sample = BANNER_GONE;
+	}
+	const char *tokens = json_string_value(
+		json_object_get(json_object_get(view, "metadataOptions"), "httpTokens"));
+	if (tokens && strcmp(tokens, "required") == 0) {
+		sample = BANNER_REQUIRED;
+	}
+	json_decref(view);
+	banner_print(daemon->first, &daemon->sample_key, sample);
+}
+
 int daemon_run(const struct config_flags *flags)
 {
 	struct diag diag = {{0}};
@@ -430,7 +448,7 @@ int daemon_run(const struct config_flags *flags)
 		(void)fprintf(stderr, "telltale: %s\n",
 			diag.text[0] ? diag.text : result_name(rc)); /* nowhere else to say it */
 	} else {
-		banner_print(daemon.config, &daemon.sample_key);
+		greet(&daemon);
 		serve(&daemon);
 		drain(&daemon);
 	}

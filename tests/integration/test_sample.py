@@ -96,6 +96,39 @@ def test_it_prints_lines_to_paste_that_work(sample):
     assert caller.get(ID).status == 401 and caller.get(ID, caller.put_token()).status == 200
 
 
+def restarted_banner(service):
+    """What a new start prints, after what the earlier ones did."""
+    mark = len(service.out_path.read_text())
+    service.stop()
+    service.start("serve")
+    wire.wait_until(lambda: "Ctrl-C" in service.out_path.read_text()[mark:], "lines to paste")
+    return service.out_path.read_text()[mark:]
+
+
+def test_it_says_where_changes_are_kept_and_they_are(sample):
+    line = "Changes are kept in /var/lib/telltale/telltale.db, also over restarts."
+    sample.space.run(BINARY, "options", "web-1", "--http-tokens", "required")
+    out = restarted_banner(sample)
+    assert line in out.splitlines()
+    assert sample.client("127.0.0.1").get(ID).status == 401
+    # What is pasted works with that, too: no request without a token, and the way back.
+    assert "the old way" not in out and f"{sample.port}{ID}" not in out
+    assert out.count("--http-tokens optional") == 2 and "--http-tokens required" not in out
+    sample.space.run(BINARY, "options", "web-1", "--http-tokens", "optional")
+    out = restarted_banner(sample)
+    assert line in out.splitlines() and f"curl http://127.0.0.1:{sample.port}{ID}" in out
+    assert out.count("--http-tokens required") == 2 and "--http-tokens optional" not in out
+
+
+def test_it_says_when_the_sample_was_deleted(sample):
+    sample.space.run(BINARY, "instance", "delete", "web-1")
+    out = restarted_banner(sample)
+    assert "web-1 was deleted, and stays so." in out.splitlines()
+    assert "serves no sample instance on http://127.0.0.1:1338" in out
+    assert "TOKEN" not in out and "options web-1" not in out and "--instance-name" not in out
+    assert "AWS_ACCESS_KEY_ID=" in out and "get-instances" in out and "/telltale.db" in out
+
+
 def test_the_cli_finds_it_in_the_default_place(sample):
     assert sample.space.run(BINARY, "instance", "list") != ""
     env = f"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:{sample.port}"
