@@ -88,6 +88,7 @@ GOALS = (
     at_most("paced", "p99 to nginx's", 0.5, ratio("paced", "nginx", "p99_us")),
     at_most("token", "minting", 300, part("token", "mint_ns"), "ns"),
     at_most("token", "checking", 240, part("token", "check_ns"), "ns"),
+    at_most("token", "checking one seen lately", 240, part("token", "known_ns"), "ns"),
     at_most("token", "system calls of a mint", 0, part("token", "mint_calls_each"), "each"),
     at_most("token", "system calls of a check", 0, part("token", "check_calls_each"), "each"),
     at_most(

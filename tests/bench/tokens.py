@@ -22,7 +22,7 @@ def token(bench, options, say):
         rounds = [timed(program) for _ in range(options.rounds)]
     out = {
         key: stat(value for result in rounds for value in result[key])
-        for key in ("mint_ns", "check_ns")
+        for key in ("mint_ns", "check_ns", "known_ns")
     }
     say("token: counting system calls")
     out["calls"] = CALLS
