@@ -79,13 +79,18 @@ static int take_key_id(const struct reading *reading, const struct node *node)
 	return keep(reading, node->text, &reading->credential->access_key_id);
 }
 
+static int want_secret(const struct reading *reading, const struct node *node)
+{
+	TRY(want_text(reading, node));
+	return reading->credential->secret.p
+		       ? fail(reading, node, E_EXISTS,
+				 "either secretAccessKey or secretAccessKeyFile, not both")
+		       : 0;
+}
+
 static int take_secret(const struct reading *reading, const struct node *node, struct str text)
 {
 	struct secret *secret = &reading->credential->secret;
-	if (secret->p) {
-		return fail(reading, node, E_EXISTS,
-			"either secretAccessKey or secretAccessKeyFile, not both");
-	}
 	if (!is_secret(text)) {
 		return fail(reading, node, E_SYNTAX,
 			"the secret key must be up to 128 characters without spaces");
@@ -97,30 +102,43 @@ static int take_secret(const struct reading *reading, const struct node *node, s
 
 static int take_secret_text(const struct reading *reading, const struct node *node)
 {
-	TRY(want_text(reading, node));
+	TRY(want_secret(reading, node));
 	return take_secret(reading, node, node->text);
 }
 
-/* The first line is the key. What was read of the file is wiped. */
+/* Whoever made the file should hear what is wrong with it, and nobody what is in it. */
+static int check_line_of(const char *path, struct str line, struct diag *why)
+{
+	if (line.n == 0) {
+		return diag_set(why, E_SYNTAX, "%s is empty", path);
+	}
+	if (str_find(line, '\n') < line.n) {
+		return diag_set(why, E_SYNTAX,
+			"%s has several lines; it must be one line, the secret key", path);
+	}
+	return 0;
+}
+
+/* The only line is the key. What was read of the file is wiped. */
 static int take_secret_of(
 	const struct reading *reading, const struct node *node, const char *path, struct buf *text)
 {
 	struct diag why = {{0}};
 	int rc = source_read(path, KEY_FILE_BYTES, text, &why);
-	if (rc < 0) {
-		return fail(reading, node, rc, why.text);
-	}
 	struct str line = buf_str(text);
 	while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r')) {
 		line.n--;
 	}
-	return take_secret(reading, node, line);
+	if (rc == 0) {
+		rc = check_line_of(path, line, &why);
+	}
+	return rc < 0 ? fail(reading, node, rc, why.text) : take_secret(reading, node, line);
 }
 
 static int take_secret_file(const struct reading *reading, const struct node *node)
 {
 	CLEANUP(buf_done) struct buf path = BUF_EMPTY, text = BUF_EMPTY;
-	TRY(want_text(reading, node));
+	TRY(want_secret(reading, node));
 	if (!reading->file) {
 		return fail(reading, node, E_SYNTAX, "only a file may name a file");
 	}
@@ -134,7 +152,9 @@ static int take_secret_file(const struct reading *reading, const struct node *no
 	if (text.p) {
 		crypto_wipe(text.p, text.cap_);
 	}
-	return rc;
+	TRY(rc);
+	path.n--; /* arena_str() ends it again */
+	return keep(reading, buf_str(&path), &reading->credential->secret_file);
 }
 
 static int take_allow(const struct reading *reading, const struct node *node)

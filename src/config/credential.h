@@ -22,7 +22,8 @@
 struct credential {
 	struct str access_key_id;
 	struct secret secret;
-	struct str *allow; /* "lightsail:*", "ec2:Describe*", "*" */
+	struct str secret_file; /* path, absolute, ends in NUL; empty: it is in no file */
+	struct str *allow;      /* "lightsail:*", "ec2:Describe*", "*" */
 	size_t n_allow;
 };
 

@@ -235,12 +235,21 @@ static int start_control(struct daemon *daemon, struct diag *diag)
 	return control_plane_new(&config, &daemon->control, diag);
 }
 
-/* What others can read is no secret; the certificate is in use all the same. */
-static void warn_of_open_key(const struct config *config)
+/* What others can read is no secret; it is in use all the same. */
+static void warn_of_open_file(struct str path, const char *msg)
 {
-	const char *path = config->control.key_file.n ? config->control.key_file.p : NULL;
-	if (path && file_is_open_to_others(path)) {
-		LOG(LOG_WARN, "daemon", "others may read the private key", LOG_TEXT("path", path));
+	if (path.n && file_is_open_to_others(path.p)) {
+		LOG(LOG_WARN, "daemon", msg, LOG_TEXT("path", path.p));
+	}
+}
+
+static void warn_of_open_keys(const struct config *config)
+{
+	const struct config_control *control = &config->control;
+	warn_of_open_file(control->key_file, "others may read the private key");
+	for (size_t i = 0; i < control->n_credentials; i++) {
+		warn_of_open_file(
+			control->credentials[i].secret_file, "others may read the secret key");
 	}
 }
 
@@ -296,7 +305,7 @@ static int start(struct daemon *daemon, struct diag *diag)
 	TRY(load(daemon, workers, diag));
 	TRY(make_sample_key(daemon, diag));
 	TRY(start_control(daemon, diag));
-	warn_of_open_key(daemon->first);
+	warn_of_open_keys(daemon->first);
 	config_forget_tls(daemon->first);
 	TRY(make_data(daemon, workers, diag));
 	/* Before the first guest is answered: who sees that can rely on everything else. */
@@ -347,7 +356,7 @@ static void reload(struct daemon *daemon)
 	set_log_level(next);
 	data_plane_limit(daemon->data, &next->limits);
 	control_plane_secure(daemon->control, next->control.tls);
-	warn_of_open_key(next);
+	warn_of_open_keys(next);
 	config_forget_tls(next);
 	swap_config(daemon, next);
 	LOG(LOG_INFO, "daemon", "reloaded", LOG_INT("instances", registry_count(daemon->registry)));

@@ -5,6 +5,7 @@ Every answer is held against botocore's own model (aws.py).
 
 import datetime
 import json
+import re
 
 import pytest
 
@@ -277,6 +278,32 @@ def test_keys_are_reloaded_and_never_shown(service, aws):
     for word in ("who=AKIANEW", "from=127.0.0.1", "operation=lightsail:DeleteInstance", "instance=web-2", "result=ok"):
         assert word in line, line
     assert "msg=refused" in log
+
+
+def test_a_secret_key_that_others_may_read_is_told(service):
+    """At the start and with every reload, until nobody else may."""
+    path = service.directory / "all.key"
+    line = r'level=warn .*msg="others may read the secret key" path=\S*all\.key'
+    keys = [
+        {"accessKeyId": "AKIANEW", "secretAccessKey": "fresh+secret", "allow": ["*"]},
+        {"accessKeyId": aws_client.KEY, "secretAccessKeyFile": "all.key", "allow": ["*"]},
+    ]
+    credentials(service, keys)
+
+    def reloaded(mode):
+        path.chmod(mode)
+        mark = len(service.log())
+        return service.reload(lambda: "msg=reloaded" in service.log()[mark:])
+
+    assert re.search(line, reloaded(0o644)) and re.search(line, reloaded(0o602))
+    assert "others may read" not in reloaded(0o640)
+    mark = len(service.log())
+    service.restart()
+    assert "others may read" not in service.log()[mark:]
+    path.chmod(0o644)
+    mark = len(service.log())
+    service.restart()
+    assert len(re.findall(line, service.log()[mark:])) == 1
 
 
 # --- the AWS CLI -----------------------------------------------------------------------------------

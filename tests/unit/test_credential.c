@@ -34,6 +34,9 @@ static void test_credentials(void **state)
 	assert_int_equal(control->n_credentials, 2);
 	assert_string_equal(secret_is(&control->credentials[0]), "ge+heim/1");
 	assert_string_equal(secret_is(&control->credentials[1]), "geheim2");
+	assert_true(str_ends(control->credentials[0].secret_file, STR("/one.key")));
+	assert_int_equal(control->credentials[0].secret_file.p[0], '/');
+	assert_int_equal(control->credentials[1].secret_file.n, 0);
 	assert_ptr_equal(
 		credential_find(control->credentials, 2, STR("TWO")), &control->credentials[1]);
 	assert_null(credential_find(control->credentials, 2, STR("two")));
@@ -46,6 +49,50 @@ static void test_credentials(void **state)
 	(void)remove(write_file(folder, "one.key", ""));
 	assert_int_equal(config_new(&flags, &config, &diag), -ENOENT);
 	assert_non_null(strstr(diag.text, "t.yaml:3:"));
+	remove_folder(folder, names, 2);
+}
+
+/* The fault is told with the file's path, and never with what is in it. */
+static void test_faults_of_a_secret_file(void **state)
+{
+	(void)state;
+	static const struct {
+		int line;
+		const char *text, *wanted; /* NULL: it is taken */
+	} cases[] = {
+		{__LINE__, "", "/one.key is empty"},
+		{__LINE__, "\n", "/one.key is empty"},
+		{__LINE__, "\r\n\r\n", "/one.key is empty"},
+		{__LINE__, "geheim\ngeheim\n", "/one.key has several lines; it must be one line"},
+		{__LINE__, "geheim\r\ngeheim", "/one.key has several lines; it must be one line"},
+		{__LINE__, "\ngeheim\n", "/one.key has several lines; it must be one line"},
+		{__LINE__, "ge heim\n", "the secret key must be up to 128 characters"},
+		{__LINE__, "geheim", NULL},
+		{__LINE__, "geheim\n\n", NULL},
+	};
+	static const char *const names[] = {"one.key", "t.yaml"};
+	const char *folder = make_folder();
+	char file[PATH_MAX];
+	(void)snprintf(file, sizeof file, "%s/t.yaml", folder);
+	write_file(folder, "t.yaml",
+		"control: {credentials: [{accessKeyId: A, secretAccessKeyFile: one.key, allow: "
+		"[\"*\"]}]}\n");
+	const struct config_flags flags = {.file = file};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct diag diag = {{0}};
+		struct config *config = NULL;
+		write_file(folder, "one.key", cases[i].text);
+		int rc = config_new(&flags, &config, &diag);
+		const char *wanted = cases[i].wanted;
+		if (rc != (wanted ? E_SYNTAX : 0) || (wanted && !strstr(diag.text, wanted)) ||
+			strstr(diag.text, "heim")) {
+			fail_msg("line %d: %d %s", cases[i].line, rc, diag.text);
+		}
+		if (wanted) {
+			assert_non_null(strstr(diag.text, "t.yaml:1:"));
+		}
+		config_free(config);
+	}
 	remove_folder(folder, names, 2);
 }
 
@@ -85,6 +132,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_credentials),
+		cmocka_unit_test(test_faults_of_a_secret_file),
 		cmocka_unit_test(test_what_credentials_allow),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
