@@ -2,13 +2,10 @@
 
 #include <errno.h>
 #include <linux/neighbour.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#define ANSWER_BYTES 32768
-#define GOOD_STATES  (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT)
+#define GOOD_STATES (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT)
 
 /* What is looked for, and what has been found of it. */
 struct search {
@@ -21,13 +18,6 @@ struct search {
 	uint8_t mac[NEIGHBOUR_MAC_BYTES];
 };
 
-struct question {
-	struct nlmsghdr head;
-	struct ndmsg body;
-	struct nlattr key_head;
-	uint8_t key[sizeof(struct ipaddr)];
-};
-
 void neighbour_init(struct neighbour *neighbour)
 {
 	*neighbour = (struct neighbour){0};
@@ -35,178 +25,52 @@ void neighbour_init(struct neighbour *neighbour)
 
 void neighbour_done(struct neighbour *neighbour)
 {
-	if (neighbour && neighbour->is_open_) {
-		(void)close(neighbour->fd_); /* nothing is lost with it */
-		neighbour->is_open_ = false;
+	if (neighbour) {
+		netlink_done(&neighbour->netlink);
 	}
 }
 
-static int open_socket(struct neighbour *neighbour)
-{
-	if (neighbour->is_open_) {
-		return 0;
-	}
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (fd < 0) {
-		return -errno;
-	}
-	const struct timeval wait = {.tv_usec = NEIGHBOUR_WAIT_MS * 1000L};
-	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) < 0 ||
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) < 0 ||
-		connect(fd, (const struct sockaddr *)&kernel, sizeof kernel) < 0) {
-		int rc = -errno;
-		(void)close(fd); /* rc says what is wrong */
-		return rc;
-	}
-	neighbour->fd_ = fd;
-	neighbour->is_open_ = true;
-	return 0;
-}
+/* --- hardware addresses ---------------------------------------------------------------------- */
 
-static int ask(struct neighbour *neighbour, const struct search *search, bool list)
+static int on_neighbour(void *ctx, uint16_t type, struct str message)
 {
-	size_t bytes = list ? offsetof(struct question, key_head)
-			    : offsetof(struct question, key) + search->key_bytes;
-	struct question question = {
-		.head = {.nlmsg_len = (uint32_t)bytes,
-			.nlmsg_type = RTM_GETNEIGH,
-			.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | (list ? NLM_F_DUMP : 0)),
-			.nlmsg_seq = ++neighbour->sequence_},
-		.body = {.ndm_family = search->family,
-			.ndm_ifindex = list ? 0 : (int32_t)search->ifindex},
-		.key_head = {.nla_len = (uint16_t)(sizeof(struct nlattr) + search->key_bytes),
-			.nla_type = NDA_DST},
-	};
-	memcpy(question.key, search->key, search->key_bytes);
-	ssize_t n = send(neighbour->fd_, &question, bytes, 0);
-	return n < 0 ? -errno : 0;
-}
-
-/* The next n bytes, or false when there are not so many. */
-static bool take(struct str *cursor, void *ret, size_t n)
-{
-	if (cursor->n < n) {
-		return false;
-	}
-	memcpy(ret, cursor->p, n);
-	*cursor = str_from(*cursor, n);
-	return true;
-}
-
-/* Netlink pads everything to four bytes, the last one perhaps not. */
-static struct str take_padded(struct str *cursor, size_t n)
-{
-	struct str part = {cursor->p, n};
-	size_t padded = NLMSG_ALIGN(n);
-	*cursor = str_from(*cursor, padded < cursor->n ? padded : cursor->n);
-	return part;
-}
-
-static void read_entry(struct str message, struct search *search)
-{
+	struct search *search = ctx;
 	struct ndmsg body;
-	struct nlattr head;
-	struct str key = STR_EMPTY;
-	struct str mac = STR_EMPTY;
-	if (!take(&message, &body, sizeof body) || body.ndm_family != search->family ||
+	uint16_t attribute;
+	struct str value, key = STR_EMPTY, mac = STR_EMPTY;
+	if (type != RTM_NEWNEIGH || !netlink_take(&message, &body, sizeof body) ||
+		body.ndm_family != search->family ||
 		(search->ifindex && (uint32_t)body.ndm_ifindex != search->ifindex) ||
 		!(body.ndm_state & GOOD_STATES)) {
-		return;
+		return 0;
 	}
-	while (message.n >= sizeof head) {
-		memcpy(&head, message.p, sizeof head);
-		if (head.nla_len < sizeof head || head.nla_len > message.n) {
-			return;
-		}
-		struct str value = str_from(take_padded(&message, head.nla_len), sizeof head);
-		if (head.nla_type == NDA_DST) {
+	while (netlink_next(&message, &attribute, &value)) {
+		if (attribute == NDA_DST) {
 			key = value;
-		} else if (head.nla_type == NDA_LLADDR) {
+		} else if (attribute == NDA_LLADDR) {
 			mac = value;
 		}
 	}
 	struct str wanted = {(const char *)search->key, search->key_bytes};
 	if (!str_eq(key, wanted) || mac.n != sizeof search->mac) {
-		return;
+		return 0;
 	}
 	search->differs |= search->found && memcmp(search->mac, mac.p, mac.n) != 0;
 	search->found = true;
 	memcpy(search->mac, mac.p, mac.n);
-}
-
-/* Returns 1 when the answer is complete, 0 when more comes, or an error. */
-static int read_datagram(
-	const struct neighbour *neighbour, struct str datagram, bool list, struct search *search)
-{
-	struct nlmsghdr head;
-	while (datagram.n >= sizeof head) {
-		memcpy(&head, datagram.p, sizeof head);
-		if (head.nlmsg_len < sizeof head || head.nlmsg_len > datagram.n) {
-			return -EBADMSG;
-		}
-		struct str message = str_from(take_padded(&datagram, head.nlmsg_len), sizeof head);
-		int error = 0;
-		if (head.nlmsg_seq != neighbour->sequence_) {
-			continue; /* to a question whose answer was given up */
-		}
-		switch (head.nlmsg_type) {
-		case NLMSG_ERROR:
-			return take(&message, &error, sizeof error) && error < 0 ? error : 1;
-		case NLMSG_DONE:
-			return 1;
-		case RTM_NEWNEIGH:
-			read_entry(message, search);
-			if (!list) {
-				return 1;
-			}
-			break;
-		default:
-			break;
-		}
-	}
 	return 0;
-}
-
-static int receive(const struct neighbour *neighbour, bool list, struct search *search)
-{
-	_Alignas(struct nlmsghdr) char bytes[ANSWER_BYTES];
-	for (unsigned i = 0; i < NEIGHBOUR_DATAGRAMS; i++) {
-		struct sockaddr_nl from = {0};
-		socklen_t from_bytes = sizeof from;
-		ssize_t n = recvfrom(neighbour->fd_, bytes, sizeof bytes, MSG_TRUNC,
-			(struct sockaddr *)&from, &from_bytes);
-		if (n < 0 && errno == EINTR) {
-			continue;
-		}
-		if (n < 0) {
-			return -errno;
-		}
-		if ((size_t)n > sizeof bytes) {
-			return -EMSGSIZE;
-		}
-		if (from.nl_pid != 0) {
-			continue; /* not the kernel's word */
-		}
-		int rc = read_datagram(neighbour, (struct str){bytes, (size_t)n}, list, search);
-		if (rc != 0) {
-			return rc;
-		}
-	}
-	return -ETIMEDOUT;
 }
 
 static int run(struct neighbour *neighbour, bool list, struct search *search)
 {
-	TRY(open_socket(neighbour));
-	int rc = ask(neighbour, search, list);
-	if (rc == 0) {
-		rc = receive(neighbour, list, search);
+	struct netlink_message question;
+	const struct ndmsg body = {
+		.ndm_family = search->family, .ndm_ifindex = list ? 0 : (int32_t)search->ifindex};
+	netlink_begin(&question, RTM_GETNEIGH, list ? NLM_F_DUMP : 0, &body, sizeof body);
+	if (!list) {
+		netlink_add(&question, NDA_DST, search->key, search->key_bytes);
 	}
-	if (rc < 0 && rc != -ENOENT && rc != -EOPNOTSUPP) {
-		neighbour_done(neighbour); /* the rest of an answer may be under way */
-	}
-	return rc;
+	return netlink_ask(&neighbour->netlink, &question, on_neighbour, search);
 }
 
 int neighbour_mac(struct neighbour *neighbour, const struct ipaddr *addr, unsigned ifindex,
@@ -229,10 +93,60 @@ int neighbour_mac(struct neighbour *neighbour, const struct ipaddr *addr, unsign
 		rc = run(neighbour, true, &search);
 	}
 	/* ENODEV: the interface is gone, and its neighbours with it. */
-	if (rc == -ENOENT || rc == -ENODEV || (rc > 0 && (!search.found || search.differs))) {
+	if (rc == -ENOENT || rc == -ENODEV || (rc == 0 && (!search.found || search.differs))) {
 		return E_NOTFOUND;
 	}
 	TRY(rc);
 	memcpy(ret_mac, search.mac, sizeof search.mac);
+	return 0;
+}
+
+/* --- ports of a bridge ----------------------------------------------------------------------- */
+
+struct port_search {
+	uint32_t bridge;
+	uint32_t port; /* 0: not found */
+};
+
+static int on_port(void *ctx, uint16_t type, struct str message)
+{
+	struct port_search *search = ctx;
+	struct ndmsg body;
+	/* A permanent entry is an address of the host: nobody's who is behind a port. */
+	if (type == RTM_NEWNEIGH && netlink_take(&message, &body, sizeof body) &&
+		body.ndm_family == AF_BRIDGE && !(body.ndm_state & NUD_PERMANENT) &&
+		(uint32_t)body.ndm_ifindex != search->bridge) {
+		search->port = (uint32_t)body.ndm_ifindex;
+	}
+	return 0;
+}
+
+static int ask_port(struct neighbour *neighbour, const uint8_t mac[NEIGHBOUR_MAC_BYTES],
+	uint16_t vlan, struct port_search *search)
+{
+	struct netlink_message question;
+	const struct ndmsg body = {.ndm_family = AF_BRIDGE};
+	netlink_begin(&question, RTM_GETNEIGH, 0, &body, sizeof body);
+	netlink_add(&question, NDA_LLADDR, mac, NEIGHBOUR_MAC_BYTES);
+	netlink_add(&question, NDA_MASTER, &search->bridge, sizeof search->bridge);
+	if (vlan) {
+		netlink_add(&question, NDA_VLAN, &vlan, sizeof vlan);
+	}
+	return netlink_ask(&neighbour->netlink, &question, on_port, search);
+}
+
+int neighbour_port(struct neighbour *neighbour, const uint8_t mac[NEIGHBOUR_MAC_BYTES],
+	unsigned bridge, uint16_t vlan, unsigned *ret_port)
+{
+	struct port_search search = {.bridge = bridge};
+	int rc = ask_port(neighbour, mac, 0, &search);
+	if (rc == -ENOENT && vlan) {
+		rc = ask_port(neighbour, mac, vlan, &search);
+	}
+	if (rc == -ENOENT || rc == -ENODEV || (rc == 0 && search.port == 0)) {
+		return E_NOTFOUND;
+	}
+	TRY(rc);
+	*ret_port = search.port;
 	return 0;
 }

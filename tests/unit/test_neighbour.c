@@ -181,13 +181,13 @@ static void ask_after_leftovers(void *ctx)
 	add_entries();
 	struct neighbour neighbour = {0};
 	CHECK(is(&neighbour, "10.1.0.2", "tt0", "02:aa:bb:cc:dd:01"));
-	neighbour.sequence_ += 1000; /* answers to 1 … are now old */
+	neighbour.netlink.sequence_ += 1000; /* answers to 1 … are now old */
 	CHECK(is(&neighbour, "10.1.0.3", "tt0", "02:aa:bb:cc:dd:02"));
-	neighbour.sequence_ -= 1001;
+	neighbour.netlink.sequence_ -= 1001;
 	CHECK(is(&neighbour, "10.1.0.4", "tt0", "02:aa:bb:cc:dd:03"));
 	/* A socket that has been broken is made anew. */
-	CHECK(shutdown(neighbour.fd_, SHUT_RDWR) == 0 || errno == EOPNOTSUPP);
-	CHECK(close(neighbour.fd_) == 0);
+	CHECK(shutdown(neighbour.netlink.fd_, SHUT_RDWR) == 0 || errno == EOPNOTSUPP);
+	CHECK(close(neighbour.netlink.fd_) == 0);
 	uint8_t mac[NEIGHBOUR_MAC_BYTES];
 	CHECK(look(&neighbour, "10.1.0.4", "tt0", mac) == -EBADF);
 	CHECK(is(&neighbour, "10.1.0.4", "tt0", "02:aa:bb:cc:dd:03"));
