@@ -15,10 +15,14 @@ struct binding {
 	struct entry *entry;
 	_Atomic bool vacant; /* its entry is detached: the address is nobody's until one takes it */
 	struct str network;
-	struct str interface;
+	struct str interface; /* CLAIM: some have the address, each at an interface of its own */
 	struct ipprefix prefix;
+	uint32_t claims; /* of CLAIM: by how many; the writer's */
 	char text[];
 };
+
+/* Where an interface's name belongs, and what can't be one. */
+#define CLAIM STR("/")
 
 /* Open addressing; read without locks while the writer adds and takes out. */
 struct match_table {
@@ -265,21 +269,36 @@ static bool lookup_in(const struct registry *registry, struct str network, struc
 	return false;
 }
 
-struct entry *registry_lookup(const struct registry *registry, struct str network,
-	struct str interface, const struct ipaddr *addr)
+struct entry *registry_lookup_port(const struct registry *registry, struct str network,
+	struct str port, struct str interface, const struct ipaddr *addr)
 {
 	struct entry *entry = NULL;
-	if (!interface.n || !lookup_in(registry, network, interface, addr, &entry)) {
-		(void)lookup_in(
-			registry, network, STR_EMPTY, addr, &entry); /* NULL if there is none */
+	if (port.n && lookup_in(registry, network, port, addr, &entry)) {
+		return entry;
 	}
+	if (interface.n && lookup_in(registry, network, interface, addr, &entry)) {
+		return entry;
+	}
+	(void)lookup_in(registry, network, STR_EMPTY, addr, &entry); /* NULL if there is none */
 	return entry;
 }
 
-static struct binding *binding_new(
-	struct entry *entry, const struct instance *instance, const struct ipprefix *prefix)
+struct entry *registry_lookup(const struct registry *registry, struct str network,
+	struct str interface, const struct ipaddr *addr)
 {
-	struct str network = instance->network, interface = instance->interface;
+	return registry_lookup_port(registry, network, STR_EMPTY, interface, addr);
+}
+
+bool registry_claimed(
+	const struct registry *registry, struct str network, const struct ipaddr *addr)
+{
+	struct entry *entry;
+	return lookup_in(registry, network, CLAIM, addr, &entry);
+}
+
+static struct binding *binding_new(struct entry *entry, struct str network, struct str interface,
+	const struct ipprefix *prefix)
+{
 	struct binding *binding = malloc(sizeof *binding + network.n + interface.n);
 	if (!binding) {
 		return NULL;
@@ -287,6 +306,7 @@ static struct binding *binding_new(
 	binding->entry = entry;
 	atomic_init(&binding->vacant, false);
 	binding->prefix = *prefix;
+	binding->claims = 0;
 	if (network.n) {
 		memcpy(binding->text, network.p, network.n);
 	}
@@ -298,12 +318,39 @@ static struct binding *binding_new(
 	return binding;
 }
 
-static void clear_slot(struct registry *registry, struct match_table *table, size_t at)
+static void take_out(struct registry *registry, struct match_table *table, size_t at)
 {
 	struct binding *binding = slot_at(table, at);
 	atomic_store_explicit(&table->slots[at], TOMBSTONE, memory_order_seq_cst);
 	count_length(registry, binding->prefix.bits, -1);
 	reclaim_retire(&registry->reclaim, binding, free);
+}
+
+static void clear_slot(struct registry *registry, struct match_table *table, size_t at)
+{
+	const struct binding *binding = slot_at(table, at);
+	if (binding->interface.n) {
+		/* There is one, since this binding was counted by it. */
+		size_t claim = match_find(table, binding->network, CLAIM, &binding->prefix);
+		if (--slot_at(table, claim)->claims == 0) {
+			take_out(registry, table, claim);
+		}
+	}
+	take_out(registry, table, at);
+}
+
+/* Count a binding that names an interface; takes `claim`. */
+static void add_claim(struct registry *registry, struct match_table *table, struct binding *claim)
+{
+	size_t at = match_find(table, claim->network, CLAIM, &claim->prefix);
+	if (at < table->cap) {
+		slot_at(table, at)->claims++;
+		free(claim);
+		return;
+	}
+	claim->claims = 1;
+	match_insert(table, claim);
+	count_length(registry, claim->prefix.bits, 1);
 }
 
 static bool has_match(const struct instance *instance, struct str network, struct str interface,
@@ -340,16 +387,21 @@ static void unbind(struct registry *registry, const struct entry *entry,
 
 /*
  * Put a binding where it belongs. What is vacant there goes in the same moment, so that nobody with
- * a shorter prefix is found in between.
+ * a shorter prefix is found in between. Takes the binding and its claim (NULL: it needs none).
  */
-static void bind(struct registry *registry, struct match_table *table, struct binding *binding)
+static void bind(struct registry *registry, struct match_table *table, struct binding *binding,
+	struct binding *claim)
 {
 	size_t at = match_find(table, binding->network, binding->interface, &binding->prefix);
 	if (at == table->cap) {
+		if (claim) {
+			add_claim(registry, table, claim);
+		}
 		match_insert(table, binding);
 		count_length(registry, binding->prefix.bits, 1);
 		return;
 	}
+	free(claim); /* whoever has the binding now is counted */
 	struct binding *there = slot_at(table, at);
 	if (!is_vacant(there)) {
 		free(binding); /* the entry has it already, or its match names it twice */
@@ -362,24 +414,28 @@ static void bind(struct registry *registry, struct match_table *table, struct bi
 /* All bindings of an instance, or none; those that the entry has already stay. */
 static int bind_all(struct registry *registry, struct entry *entry, const struct instance *instance)
 {
-	struct binding *made[INSTANCE_ADDRESSES_MAX];
-	size_t n = 0;
-	TRY(matches_reserve(registry, instance->n_addresses));
-	for (size_t i = 0; i < instance->n_addresses; i++) {
-		made[n] = binding_new(entry, instance, &instance->addresses[i]);
-		if (!made[n]) {
-			while (n) {
-				free(made[--n]);
-			}
-			return -ENOMEM;
-		}
-		n++;
+	struct binding *made[INSTANCE_ADDRESSES_MAX], *claims[INSTANCE_ADDRESSES_MAX] = {NULL};
+	struct str network = instance->network;
+	bool ok = true;
+	size_t n = instance->n_addresses;
+	TRY(matches_reserve(registry, instance->interface.n ? 2 * n : n));
+	for (size_t i = 0; i < n; i++) {
+		const struct ipprefix *prefix = &instance->addresses[i];
+		made[i] = binding_new(entry, network, instance->interface, prefix);
+		claims[i] =
+			instance->interface.n ? binding_new(NULL, network, CLAIM, prefix) : NULL;
+		ok &= made[i] && (claims[i] || !instance->interface.n);
 	}
 	struct match_table *table = matches_of(registry);
 	for (size_t i = 0; i < n; i++) {
-		bind(registry, table, made[i]);
+		if (ok) {
+			bind(registry, table, made[i], claims[i]);
+		} else {
+			free(made[i]);
+			free(claims[i]);
+		}
 	}
-	return 0;
+	return ok ? 0 : -ENOMEM;
 }
 
 /* One detached entry less. After the last, what is still vacant goes. */

@@ -72,6 +72,14 @@ uint32_t registry_generation(const struct registry *registry);
 struct entry *registry_lookup(const struct registry *registry, struct str network,
 	struct str interface, const struct ipaddr *addr);
 
+/* The same behind a port of a bridge: a match that names the port goes before all others. */
+struct entry *registry_lookup_port(const struct registry *registry, struct str network,
+	struct str port, struct str interface, const struct ipaddr *addr);
+
+/* Whether some instance has the address at an interface, whichever that is. */
+bool registry_claimed(
+	const struct registry *registry, struct str network, const struct ipaddr *addr);
+
 /* The current snapshot; NULL once removed. */
 static inline const struct instance *entry_instance(const struct entry *entry)
 {

@@ -99,6 +99,75 @@ static void most_specific_match_wins(void **state)
 	assert_int_equal(registry_count(registry), 10);
 }
 
+static struct str behind(
+	struct registry *registry, const char *port, const char *interface, const char *address)
+{
+	struct ipaddr addr;
+	assert_int_equal(ipaddr_parse(str_of(address), &addr), 0);
+	struct entry *entry =
+		registry_lookup_port(registry, STR_EMPTY, str_of(port), str_of(interface), &addr);
+	return entry ? entry_instance(entry)->name : STR("");
+}
+
+static void ports_of_a_bridge(void **state)
+{
+	struct registry *registry = *state;
+	static const struct {
+		int line;
+		const char *port, *interface, *address, *name;
+	} cases[] = {
+		{__LINE__, "tap0", "br0", "10.0.0.1", "port"},
+		{__LINE__, "tap1", "br0", "10.0.0.1", "bridge"},
+		{__LINE__, "", "br0", "10.0.0.1", "bridge"},
+		{__LINE__, "tap1", "br1", "10.0.0.1", ""},
+		{__LINE__, "tap1", "br0", "10.0.0.2", "any"},
+		{__LINE__, "tap0", "br0", "10.0.0.2", "any"},
+		{__LINE__, "", "tap0", "10.0.0.1", "port"},
+		{__LINE__, "br0", "tap0", "10.0.0.1", "bridge"}, /* what is given first */
+	};
+	put(registry,
+		"{'name': 'port', 'match': {'interface': 'tap0', 'addresses': ['10.0.0.1']}}");
+	put(registry,
+		"{'name': 'bridge', 'match': {'interface': 'br0', 'addresses': ['10.0.0.1']}}");
+	put(registry, "{'name': 'any', 'match': {'addresses': ['10.0.0.2']}}");
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		case_text(cases[i].line,
+			behind(registry, cases[i].port, cases[i].interface, cases[i].address),
+			cases[i].name);
+	}
+}
+
+static bool is_claimed(const struct registry *registry, const char *network, const char *address)
+{
+	struct ipaddr addr;
+	assert_int_equal(ipaddr_parse(str_of(address), &addr), 0);
+	return registry_claimed(registry, str_of(network), &addr);
+}
+
+static void claims(void **state)
+{
+	struct registry *registry = *state;
+	put(registry, "{'name': 'any', 'match': {'addresses': ['10.0.0.1']}}");
+	assert_false(is_claimed(registry, "", "10.0.0.1")); /* at no interface */
+	put(registry,
+		"{'name': 'tap0', 'match': {'interface': 'tap0', 'addresses': ['10.0.0.1']}}");
+	put(registry, "{'name': 'tap1', 'match': {'interface': 'tap1', 'addresses': ['10.0.0.1',"
+		      " '10.0.0.1', '10.1.0.0/16']}}");
+	assert_true(is_claimed(registry, "", "10.0.0.1"));
+	assert_true(is_claimed(registry, "", "10.1.2.3"));
+	assert_false(is_claimed(registry, "", "10.0.0.2"));
+	assert_false(is_claimed(registry, "lab", "10.0.0.1"));
+	assert_int_equal(registry_remove(registry, STR("tap0")), 0);
+	assert_true(is_claimed(registry, "", "10.0.0.1")); /* by the other */
+	put(registry,
+		"{'name': 'tap1', 'match': {'interface': 'tap2', 'addresses': ['10.0.0.1']}}");
+	assert_true(is_claimed(registry, "", "10.0.0.1"));
+	assert_false(is_claimed(registry, "", "10.1.2.3"));
+	assert_int_equal(registry_remove(registry, STR("tap1")), 0);
+	assert_false(is_claimed(registry, "", "10.0.0.1"));
+	assert_true(str_eq(who(registry, "", "", "10.0.0.1"), STR("any")));
+}
+
 static void nobody_is_known_at_first(void **state)
 {
 	struct registry *registry = *state;
@@ -574,6 +643,8 @@ static void change_without_memory(struct registry *registry, int line, const cha
 		case_text(line, who(registry, "", "", "10.0.0.1"), "one");
 		case_text(line, who(registry, "", "", "10.0.0.2"), "");
 		case_text(line, who(registry, "", "", "10.0.0.9"), "");
+		case_text(line, who(registry, "", "tap0", "10.0.0.9"), "");
+		case_int(line, is_claimed(registry, "", "10.0.0.9"), false);
 	}
 }
 
@@ -588,6 +659,8 @@ static void memory_runs_out(void **state)
 			   " ['10.0.0.1']}, 'state': 'stopped'}"},
 		{__LINE__, "{'name': 'one', 'match': {'addresses': ['10.0.0.2', '10.0.0.9']}}"},
 		{__LINE__, "{'name': 'two', 'match': {'addresses': ['10.0.0.2', '10.0.0.9']}}"},
+		{__LINE__, "{'name': 'two', 'match': {'interface': 'tap0', 'addresses':"
+			   " ['10.0.0.2', '10.0.0.9']}}"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct registry *registry = registry_new(WORKERS);
@@ -691,6 +764,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(most_specific_match_wins),
+		TEST(ports_of_a_bridge),
+		TEST(claims),
 		TEST(nobody_is_known_at_first),
 		TEST(several_addresses),
 		TEST(a_new_state_of_the_same),

@@ -77,20 +77,33 @@ static bool prefix_has(const struct model_prefix *prefix, unsigned address)
 	return prefix->length < 29 || (prefix->address ^ address) >> (32 - prefix->length) == 0;
 }
 
+/* How specific a match of this interface is: -1 where it is another. */
+static int model_score(const char *own, const char *port, const char *interface)
+{
+	if (!own || !own[0]) {
+		return 0;
+	}
+	if (strcmp(own, port) == 0) {
+		return 2000;
+	}
+	return strcmp(own, interface) == 0 ? 1000 : -1;
+}
+
 /* The name's number, -1 for nobody. */
-static int model_lookup(
-	const struct model *model, const char *network, const char *interface, unsigned address)
+static int model_lookup(const struct model *model, const char *network, const char *port,
+	const char *interface, unsigned address)
 {
 	int best = -1;
 	int best_score = -1;
 	for (int i = 0; i < MODEL_NAMES; i++) {
 		const struct model_instance *one = &model->instances[i];
+		int base = model_score(one->interface, port, interface);
 		if (!one->there || one->detached || strcmp(one->network, network) != 0 ||
-			(one->interface[0] && strcmp(one->interface, interface) != 0)) {
+			base < 0) {
 			continue;
 		}
 		for (size_t k = 0; k < one->n; k++) {
-			int score = (int)one->prefixes[k].length + (one->interface[0] ? 1000 : 0);
+			int score = (int)one->prefixes[k].length + base;
 			if (prefix_has(&one->prefixes[k], address) && score > best_score) {
 				best = i;
 				best_score = score;
@@ -99,15 +112,37 @@ static int model_lookup(
 	}
 	for (size_t i = 0; i < model->n_vacant; i++) {
 		const struct model_vacant *one = &model->vacant[i];
-		int score = (int)one->prefix.length + (one->interface[0] ? 1000 : 0);
-		if (strcmp(one->network, network) == 0 && score > best_score &&
-			(!one->interface[0] || strcmp(one->interface, interface) == 0) &&
+		int base = model_score(one->interface, port, interface);
+		int score = (int)one->prefix.length + base;
+		if (base >= 0 && strcmp(one->network, network) == 0 && score > best_score &&
 			prefix_has(&one->prefix, address)) {
 			best = -1;
 			best_score = score;
 		}
 	}
 	return best;
+}
+
+static bool model_claimed(const struct model *model, const char *network, unsigned address)
+{
+	for (int i = 0; i < MODEL_NAMES; i++) {
+		const struct model_instance *one = &model->instances[i];
+		bool counts = one->there && !one->detached && one->interface[0] &&
+			      strcmp(one->network, network) == 0;
+		for (size_t k = 0; counts && k < one->n; k++) {
+			if (prefix_has(&one->prefixes[k], address)) {
+				return true;
+			}
+		}
+	}
+	for (size_t i = 0; i < model->n_vacant; i++) {
+		const struct model_vacant *one = &model->vacant[i];
+		if (one->interface[0] && strcmp(one->network, network) == 0 &&
+			prefix_has(&one->prefix, address)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static bool model_taken(const struct model *model, int own, const struct model_instance *wish)
@@ -270,6 +305,28 @@ static void step_detach(struct model *model, struct registry *registry, int name
 	}
 }
 
+static int number_of(const struct entry *entry)
+{
+	return entry ? atoi(entry_instance(entry)->name.p + 1) : -1;
+}
+
+/* What the registry says of an address: the same as the model. Returns whose it is. */
+static int check_one(const struct model *model, const struct registry *registry,
+	const char *network, size_t interface, unsigned address)
+{
+	const char *at = model_interfaces[interface];
+	const char *port = model_interfaces[(interface + 1) % COUNT(model_interfaces)];
+	struct ipaddr addr = {{[10] = 0xff, 0xff, 10, 0, 0, (uint8_t)address}};
+	int have = number_of(registry_lookup(registry, str_of(network), str_of(at), &addr));
+	assert_int_equal(have, model_lookup(model, network, "", at, address));
+	assert_int_equal(number_of(registry_lookup_port(
+				 registry, str_of(network), str_of(port), str_of(at), &addr)),
+		model_lookup(model, network, port, at, address));
+	assert_int_equal(registry_claimed(registry, str_of(network), &addr),
+		model_claimed(model, network, address));
+	return have;
+}
+
 /* Every question has the model's answer. */
 static void check_all(const struct model *model, struct registry *registry, int *owners)
 {
@@ -277,15 +334,7 @@ static void check_all(const struct model *model, struct registry *registry, int 
 	for (size_t w = 0; w < COUNT(model_networks); w++) {
 		for (size_t f = 0; f < COUNT(model_interfaces); f++) {
 			for (unsigned a = 0; a < MODEL_ADDRESSES; a++) {
-				struct ipaddr addr = {{[10] = 0xff, 0xff, 10, 0, 0, (uint8_t)a}};
-				int want = model_lookup(
-					model, model_networks[w], model_interfaces[f], a);
-				const struct entry *entry =
-					registry_lookup(registry, str_of(model_networks[w]),
-						str_of(model_interfaces[f]), &addr);
-				int have = entry ? atoi(entry_instance(entry)->name.p + 1) : -1;
-				assert_int_equal(have, want);
-				*owners++ = have;
+				*owners++ = check_one(model, registry, model_networks[w], f, a);
 			}
 		}
 	}
