@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 int listeners_init(struct listeners *listeners, struct loop *loop, const int *fds,
-	struct tls_context *const *tls, size_t n)
+	struct tls_context *const *tls, size_t n, size_t room)
 {
-	struct listener *at = calloc(n + 1, sizeof *at);
+	room = room > n ? room : n;
+	struct listener *at = calloc(room + 1, sizeof *at);
 	if (!at) {
 		return -ENOMEM;
 	}
@@ -19,13 +20,14 @@ int listeners_init(struct listeners *listeners, struct loop *loop, const int *fd
 			free(at);
 			return rc;
 		}
-		at[i].fd = fds[i];
 	}
-	for (size_t i = 0; tls && i < n; i++) {
-		at[i].tls = tls_context_hold(tls[i]);
-		at[i].next_tls_ = tls_context_hold(tls[i]);
+	for (size_t i = 0; i < room; i++) {
+		at[i].fd = at[i].next_fd_ = i < n ? fds[i] : -1;
+		at[i].tls = tls_context_hold(tls && i < n ? tls[i] : NULL);
+		at[i].next_tls_ = tls_context_hold(at[i].tls);
 	}
-	*listeners = (struct listeners){.at = at, .n = n, .lock_ = PTHREAD_MUTEX_INITIALIZER};
+	*listeners = (struct listeners){
+		.at = at, .n = n, .next_n_ = n, .room_ = room, .lock_ = PTHREAD_MUTEX_INITIALIZER};
 	return 0;
 }
 
@@ -36,15 +38,28 @@ void listeners_done(struct listeners *listeners)
 	listeners->at = NULL;
 }
 
+static void close_fd(int fd)
+{
+	if (fd >= 0) {
+		close(fd);
+	}
+}
+
 void listeners_close(struct listeners *listeners)
 {
 	pthread_mutex_lock(&listeners->lock_);
-	for (size_t i = 0; i < listeners->n; i++) {
-		close(listeners->at[i].fd);
-		tls_context_free(listeners->at[i].tls);
-		tls_context_free(listeners->at[i].next_tls_);
+	for (size_t i = 0; i < listeners->next_n_; i++) {
+		struct listener *one = &listeners->at[i];
+		close_fd(one->fd);
+		if (one->next_fd_ != one->fd) {
+			close_fd(one->next_fd_);
+		}
+		tls_context_free(one->tls);
+		tls_context_free(one->next_tls_);
 	}
-	listeners->n = 0;
+	listeners->n = listeners->next_n_ = 0;
+	listeners->again_ms = 0;
+	listeners->closed_ = true;
 	pthread_mutex_unlock(&listeners->lock_);
 }
 
@@ -87,38 +102,89 @@ int listeners_accept(const struct listeners *listeners, size_t i, struct http_pe
 	return fd;
 }
 
-void listeners_pause(const struct listeners *listeners, struct loop *loop)
+void listeners_pause(struct listeners *listeners, struct loop *loop, uint64_t now_ms)
 {
 	for (size_t i = 0; i < listeners->n; i++) {
-		loop_remove(loop, listeners->at[i].fd);
+		if (listeners->at[i].fd >= 0) {
+			loop_remove(loop, listeners->at[i].fd);
+		}
 	}
+	listeners->again_ms = now_ms + LISTENERS_PAUSE_MS;
 }
 
-bool listeners_resume(const struct listeners *listeners, struct loop *loop)
+void listeners_resume(struct listeners *listeners, struct loop *loop, uint64_t now_ms)
 {
 	bool all = true;
 	for (size_t i = 0; i < listeners->n; i++) {
-		all &= loop_add(loop, listeners->at[i].fd, EPOLLIN, LISTENERS_TAG | i) == 0;
+		int fd = listeners->at[i].fd;
+		int rc = fd < 0 ? 0 : loop_add(loop, fd, EPOLLIN, LISTENERS_TAG | i);
+		all &= rc == 0 || rc == -EEXIST; /* it came while the others paused */
 	}
-	return all;
+	listeners->again_ms = all ? 0 : now_ms + LISTENERS_PAUSE_MS;
+}
+
+void listeners_put(struct listeners *listeners, size_t i, int fd)
+{
+	pthread_mutex_lock(&listeners->lock_);
+	if (listeners->closed_ || i >= listeners->room_) {
+		close_fd(fd);
+	} else {
+		listeners->next_n_ = i < listeners->next_n_ ? listeners->next_n_ : i + 1;
+		listeners->at[i].next_fd_ = fd;
+	}
+	pthread_mutex_unlock(&listeners->lock_);
 }
 
 void listeners_secure(struct listeners *listeners, size_t i, struct tls_context *tls)
 {
 	pthread_mutex_lock(&listeners->lock_);
-	if (i < listeners->n) {
+	if (i < listeners->next_n_) {
 		tls_context_free(listeners->at[i].next_tls_);
 		listeners->at[i].next_tls_ = tls_context_hold(tls);
 	}
 	pthread_mutex_unlock(&listeners->lock_);
 }
 
-void listeners_turn(struct listeners *listeners)
+static int turn_one(struct listeners *listeners, struct loop *loop, size_t i)
 {
+	struct listener *one = &listeners->at[i];
+	int was = one->fd, rc = 0;
+	if (one->tls != one->next_tls_) {
+		tls_context_free(one->tls);
+		one->tls = tls_context_hold(one->next_tls_);
+	}
+	if (was == one->next_fd_) {
+		return 0;
+	}
+	if (one->next_fd_ >= 0) {
+		rc = loop_add(loop, one->next_fd_, EPOLLIN, LISTENERS_TAG | i);
+	}
+	if (rc < 0) {
+		close(one->next_fd_);
+		one->next_fd_ = -1;
+	}
+	close_fd(was); /* the loop forgets it */
+	one->fd = one->next_fd_;
+	if (one->fd < 0) {
+		/* Whoever has the number next says what is spoken there. */
+		tls_context_free(one->tls);
+		tls_context_free(one->next_tls_);
+		one->tls = one->next_tls_ = NULL;
+	}
+	return rc == 0 && was >= 0 ? 1 : rc;
+}
+
+int listeners_turn(struct listeners *listeners, struct loop *loop, size_t *ret_closed)
+{
+	int rc = 0;
 	pthread_mutex_lock(&listeners->lock_);
-	for (size_t i = 0; i < listeners->n; i++) {
-		tls_context_free(listeners->at[i].tls);
-		listeners->at[i].tls = tls_context_hold(listeners->at[i].next_tls_);
+	listeners->n = listeners->next_n_;
+	for (size_t i = 0; rc == 0 && i < listeners->n; i++) {
+		rc = turn_one(listeners, loop, i);
+		if (rc != 0) {
+			*ret_closed = i;
+		}
 	}
 	pthread_mutex_unlock(&listeners->lock_);
+	return rc;
 }

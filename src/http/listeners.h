@@ -2,10 +2,10 @@
  * listeners - a worker's listening sockets, and what their connections speak: plain HTTP, or TLS.
  *
  * Layer:   http
- * Threads: the worker's; listeners_secure() is safe from any thread
+ * Threads: the worker's; listeners_put() and listeners_secure() are safe from any thread
  * Memory:  listeners_init/done; zeroed is none. TLS contexts are held while they are in use
  * Secrets: none of its own
- * Limits:  none of its own
+ * Limits:  as many as listeners_init() makes room for
  * Spec:    docs/adr/0004-tls-on-the-control-address.md
  */
 #ifndef TELLTALE_HTTP_LISTENERS_H
@@ -20,39 +20,64 @@
 /* In a loop's tags, with the listener's number. */
 #define LISTENERS_TAG (UINT64_C(1) << 32)
 
+#define LISTENERS_PAUSE_MS 100
+
 struct listener {
-	int fd;
+	int fd;                  /* -1: none */
 	struct tls_context *tls; /* NULL: plain */
+	int next_fd_;            /* -1: none; the same as fd unless something was asked for */
 	struct tls_context *next_tls_;
 };
 
 struct listeners {
 	struct listener *at;
-	size_t n;
-	pthread_mutex_t lock_; /* protects n and each next_tls_, which other threads write */
+	size_t n;              /* those beyond it are none */
+	uint64_t again_ms;     /* 0, or when to accept again: listeners_pause() */
+	size_t room_;          /* how many there can be */
+	bool closed_;          /* there are to be no more */
+	size_t next_n_;        /* n after the next listeners_turn() */
+	pthread_mutex_t lock_; /* protects closed_ and each next_…, which other threads write */
 };
 
 /*
- * Watch n descriptors, which are owned from now on. tls: of each, NULL: plain; NULL: all are.
+ * Watch n descriptors, which are owned from now on, with room for more to come. tls: of each, NULL:
+ * plain; NULL: all are.
  * Returns 0 or -errno; on failure the descriptors are still the caller's.
  */
 MUST_CHECK int listeners_init(struct listeners *listeners, struct loop *loop, const int *fds,
-	struct tls_context *const *tls, size_t n);
+	struct tls_context *const *tls, size_t n, size_t room);
 void listeners_done(struct listeners *listeners);
 
 /* Close them; no more are accepted. */
 void listeners_close(struct listeners *listeners);
 
+static inline bool listeners_has(const struct listeners *listeners, size_t i)
+{
+	return i < listeners->n && listeners->at[i].fd >= 0;
+}
+
 /* Accept one connection. Returns its descriptor with who is there, or -errno. */
 MUST_CHECK int listeners_accept(
 	const struct listeners *listeners, size_t i, struct http_peer *ret_peer);
 
-/* Have the loop report nothing for a while, and again; resume returns whether all are back. */
-void listeners_pause(const struct listeners *listeners, struct loop *loop);
-bool listeners_resume(const struct listeners *listeners, struct loop *loop);
+/* Have the loop report nothing for LISTENERS_PAUSE_MS; and again, or later still if it can't yet. */
+void listeners_pause(struct listeners *listeners, struct loop *loop, uint64_t now_ms);
+void listeners_resume(struct listeners *listeners, struct loop *loop, uint64_t now_ms);
+
+/*
+ * What is to be at i once the worker calls listeners_turn(): this descriptor, which is owned from now
+ * on, or none (-1). Nothing is at i before a descriptor is put there. After listeners_close() a
+ * descriptor is closed at once.
+ */
+void listeners_put(struct listeners *listeners, size_t i, int fd);
 
 /* What connections will speak once the worker calls listeners_turn(). Nothing when they are closed. */
 void listeners_secure(struct listeners *listeners, size_t i, struct tls_context *tls);
-void listeners_turn(struct listeners *listeners);
+
+/*
+ * Do what was asked for. Returns 0 when all is done; 1 when *ret_closed is a listener that was closed
+ * by it, or -errno when its descriptor could not be watched and is closed: then there may be more.
+ */
+MUST_CHECK int listeners_turn(struct listeners *listeners, struct loop *loop, size_t *ret_closed);
 
 #endif

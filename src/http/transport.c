@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <sys/epoll.h>
 
+#include "platform/clock.h"
+
 bool transport_lower_hop_limit(struct conn *conn, int fd, uint8_t limit)
 {
 	if (conn->peer.hop_limit && conn->peer.hop_limit <= limit) {
@@ -52,9 +54,17 @@ uint32_t transport_wants(const struct conn_table *table, const struct conn *conn
 	return conn->secure && tls_session_wants_write(table->sessions[fd]) ? EPOLLOUT : EPOLLIN;
 }
 
-const char *transport_fault(const struct conn_table *table, const struct conn *conn, int fd)
+void transport_log_fault(const struct conn_table *table, const struct conn *conn, int fd,
+	const char *worker, struct log_limit *limit)
 {
-	return conn->secure ? tls_session_fault(table->sessions[fd]) : NULL;
+	const char *fault = conn->secure ? tls_session_fault(table->sessions[fd]) : NULL;
+	char from[IPADDR_TEXT_BYTES];
+	uint32_t held;
+	if (fault && log_limit_pass(limit, clock_wall_s(), &held)) {
+		ipaddr_format(&conn->peer.addr, from);
+		LOG(LOG_WARN, "http", "a TLS connection failed", LOG_TEXT("worker", worker),
+			LOG_TEXT("from", from), LOG_TEXT("error", fault), LOG_INT("held", held));
+	}
 }
 
 bool transport_finish(const struct conn_table *table, const struct conn *conn, int fd)

@@ -15,6 +15,7 @@
 
 #include <sys/socket.h>
 
+#include "base/log.h"
 #include "http/connection.h"
 #include "platform/tls.h"
 
@@ -55,8 +56,12 @@ static inline ssize_t transport_send(const struct conn_table *table, const struc
 /* What epoll should wait for before the next transport_receive(): a handshake writes, too. */
 uint32_t transport_wants(const struct conn_table *table, const struct conn *conn, int fd);
 
-/* What was wrong with the peer's TLS, for a log; NULL: nothing. */
-const char *transport_fault(const struct conn_table *table, const struct conn *conn, int fd);
+/*
+ * Log what was wrong with the peer's TLS, if anything was: a certificate that callers don't trust is the
+ * operator's. At most once in a while, for the worker that has this name and limit.
+ */
+void transport_log_fault(const struct conn_table *table, const struct conn *conn, int fd,
+	const char *worker, struct log_limit *limit);
 
 /* Nothing more will be sent: returns false when not even that could be. */
 bool transport_finish(const struct conn_table *table, const struct conn *conn, int fd);

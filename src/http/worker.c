@@ -11,14 +11,19 @@
 #include "http/transport.h"
 #include "platform/clock.h"
 
-#define IN_BYTES        TLS_RECORD_BYTES /* no less: see tls_session_read() */
-#define LINGER_MS       1000
-#define ACCEPT_PAUSE_MS 100
-#define OUT_KEPT_BYTES  ((size_t)256 * 1024)
-#define ACCEPTS_A_WAKE  8
-#define ANSWERS_A_TURN  8 /* to one connection; further requests wait for a later turn */
+#define IN_BYTES       TLS_RECORD_BYTES /* no less: see tls_session_read() */
+#define LINGER_MS      1000
+#define OUT_KEPT_BYTES ((size_t)256 * 1024)
+#define ACCEPTS_A_WAKE 8
+#define ANSWERS_A_TURN 8 /* to one connection; further requests wait for a later turn */
 
-enum order { ORDER_WAKE = 1, ORDER_DRAIN = 2, ORDER_STOP = 4, ORDER_LIMITS = 8, ORDER_TLS = 16 };
+enum order {
+	ORDER_WAKE = 1,
+	ORDER_DRAIN = 2,
+	ORDER_STOP = 4,
+	ORDER_LIMITS = 8,
+	ORDER_LISTENERS = 16
+};
 
 struct http_worker {
 	const char *name;
@@ -33,8 +38,7 @@ struct http_worker {
 	uint64_t turn;          /* how often it has come out of a wait */
 	uint64_t accepted_turn; /* the last in which a listener was ready */
 	unsigned accept_streak; /* so many such turns, one behind the other, found all they tried */
-	uint64_t accept_again_ms; /* 0, or when to accept again after descriptors ran out */
-	int top_fd;               /* the highest descriptor that was ever ours */
+	int top_fd;             /* the highest descriptor that was ever ours */
 	unsigned lingering;
 	unsigned parked;
 	bool draining;
@@ -362,24 +366,12 @@ static void answer_all(
 	}
 }
 
-/* What is wrong with callers' TLS, such as a certificate that they don't trust, is the operator's. */
-static void log_fault(struct http_worker *worker, const struct conn *conn, const char *fault)
-{
-	char from[IPADDR_TEXT_BYTES];
-	uint32_t held;
-	if (fault && log_limit_pass(&worker->tls_log, clock_wall_s(), &held)) {
-		ipaddr_format(&conn->peer.addr, from);
-		LOG(LOG_WARN, "http", "a TLS connection failed", LOG_TEXT("worker", worker->name),
-			LOG_TEXT("from", from), LOG_TEXT("error", fault), LOG_INT("held", held));
-	}
-}
-
 /* Nothing was received: it may come later (the first time there is a limit to that), or never. */
 static void on_nothing(struct http_worker *worker, struct conn *conn, int fd, int error)
 {
 	bool first = !conn->watched;
 	if (error != EAGAIN && error != EINTR) {
-		log_fault(worker, conn, transport_fault(worker->table, conn, fd));
+		transport_log_fault(worker->table, conn, fd, worker->name, &worker->tls_log);
 		end_connection(worker, conn, fd);
 	} else if ((first || conn->secure) &&
 		   watch(worker, conn, fd, transport_wants(worker->table, conn, fd)) && first) {
@@ -505,14 +497,7 @@ static void pause_accepting(struct http_worker *worker, int error)
 		LOG(LOG_WARN, "http", "can't accept connections", LOG_TEXT("worker", worker->name),
 			LOG_TEXT("error", result_name(error)), LOG_INT("held", held));
 	}
-	listeners_pause(&worker->listeners, &worker->loop);
-	worker->accept_again_ms = worker->now_ms + ACCEPT_PAUSE_MS;
-}
-
-static void resume_accepting(struct http_worker *worker)
-{
-	bool all = listeners_resume(&worker->listeners, &worker->loop);
-	worker->accept_again_ms = all ? 0 : worker->now_ms + ACCEPT_PAUSE_MS;
+	listeners_pause(&worker->listeners, &worker->loop, worker->now_ms);
 }
 
 /* Accept one connection and answer what it has sent already. Returns false when there was none. */
@@ -588,8 +573,8 @@ static void expire(struct http_worker *worker)
 	while (wheel_expired(&worker->wheel, worker->now_ms, &fd)) {
 		on_timeout(worker, (int)fd);
 	}
-	if (worker->accept_again_ms && worker->now_ms >= worker->accept_again_ms) {
-		resume_accepting(worker);
+	if (worker->listeners.again_ms && worker->now_ms >= worker->listeners.again_ms) {
+		listeners_resume(&worker->listeners, &worker->loop, worker->now_ms);
 	}
 }
 
@@ -638,12 +623,38 @@ static void start_draining(struct http_worker *worker)
 {
 	worker->draining = true;
 	for (size_t i = 0; i < worker->listeners.n; i++) {
-		while (accept_one(worker, i)) {
+		while (listeners_has(&worker->listeners, i) && accept_one(worker, i)) {
 		}
 	}
 	listeners_close(&worker->listeners);
-	worker->accept_again_ms = 0;
 	each_connection(worker, drain_one);
+}
+
+/* What came by a listener that is gone is gone, too. */
+static void end_listener(struct http_worker *worker, size_t listener)
+{
+	for (int fd = 0; fd <= worker->top_fd; fd++) {
+		struct conn *conn = &worker->table->slots[fd];
+		if (conn_is_owned(conn, worker->id) && conn->peer.listener == listener) {
+			end_connection(worker, conn, fd);
+		}
+	}
+	if (worker->handler.closed) {
+		worker->handler.closed(worker->handler.ctx, listener);
+	}
+}
+
+static void change_listeners(struct http_worker *worker)
+{
+	size_t closed = 0;
+	int rc;
+	while ((rc = listeners_turn(&worker->listeners, &worker->loop, &closed)) != 0) {
+		if (rc < 0) {
+			LOG(LOG_ERROR, "http", "can't listen", LOG_TEXT("worker", worker->name),
+				LOG_TEXT("error", result_name(rc)));
+		}
+		end_listener(worker, closed);
+	}
 }
 
 static void take_orders(struct http_worker *worker)
@@ -655,8 +666,8 @@ static void take_orders(struct http_worker *worker)
 		worker->limits = worker->next_limits;
 		pthread_mutex_unlock(&worker->limits_lock);
 	}
-	if (orders & ORDER_TLS) {
-		listeners_turn(&worker->listeners);
+	if (orders & ORDER_LISTENERS) {
+		change_listeners(worker);
 	}
 	if (orders & ORDER_WAKE && worker->parked) {
 		each_connection(worker, ask_again);
@@ -672,8 +683,8 @@ static void take_orders(struct http_worker *worker)
 static int wait_ms(const struct http_worker *worker)
 {
 	int ms = wheel_wait_ms(&worker->wheel, worker->now_ms);
-	if (worker->accept_again_ms && (ms < 0 || ms > ACCEPT_PAUSE_MS)) {
-		return ACCEPT_PAUSE_MS;
+	if (worker->listeners.again_ms && (ms < 0 || ms > LISTENERS_PAUSE_MS)) {
+		return LISTENERS_PAUSE_MS;
 	}
 	return ms;
 }
@@ -696,7 +707,7 @@ static void one_turn(struct http_worker *worker)
 			take_orders(worker);
 		} else if (!(tag & LISTENERS_TAG)) {
 			on_connection(worker, (int)tag, events[i].events);
-		} else if ((uint32_t)tag < worker->listeners.n) {
+		} else if (listeners_has(&worker->listeners, (uint32_t)tag)) {
 			accept_some(worker, (uint32_t)tag);
 		}
 	}
@@ -733,7 +744,7 @@ int http_worker_new(const struct http_worker_config *config, struct http_worker 
 	int rc = loop_init(&worker->loop);
 	if (rc == 0) {
 		rc = listeners_init(&worker->listeners, &worker->loop, config->listeners,
-			config->tls, config->n_listeners);
+			config->tls, config->n_listeners, config->listeners_max);
 	}
 	if (rc < 0) {
 		http_worker_free(worker);
@@ -789,7 +800,18 @@ void http_worker_limit(struct http_worker *worker, const struct http_limits *lim
 void http_worker_secure(struct http_worker *worker, size_t listener, struct tls_context *tls)
 {
 	listeners_secure(&worker->listeners, listener, tls);
-	order(worker, ORDER_TLS);
+	order(worker, ORDER_LISTENERS);
+}
+
+void http_worker_listen(struct http_worker *worker, size_t listener, int fd)
+{
+	listeners_put(&worker->listeners, listener, fd);
+	order(worker, ORDER_LISTENERS);
+}
+
+void http_worker_unlisten(struct http_worker *worker, size_t listener)
+{
+	http_worker_listen(worker, listener, -1);
 }
 
 uint32_t http_worker_connections(const struct http_worker *worker)

@@ -2,7 +2,7 @@
  * worker - one thread's event loop: accept, read, let the handler answer, write.
  *
  * Layer:   http
- * Threads: http_worker_run() is the thread; wake, drain and stop are safe from any thread
+ * Threads: http_worker_run() is the thread; all below it but free are safe from any
  * Memory:  http_worker_new/free; the connection table is shared and outlives all workers. TLS
  *          contexts are held while they are in use
  * Secrets: requests and replies pass through the worker's buffers, which are wiped at the end
@@ -51,6 +51,8 @@ struct http_handler {
 	/* Before a turn's events, and before waiting. May be NULL. */
 	void (*turn)(void *ctx);
 	void (*idle)(void *ctx);
+	/* A listener is closed and its connections have ended: its number is free. May be NULL. */
+	void (*closed)(void *ctx, size_t listener);
 };
 
 struct http_worker;
@@ -63,6 +65,7 @@ struct http_worker_config {
 	struct http_handler handler;
 	const int *listeners; /* descriptors; the worker owns them from now on */
 	size_t n_listeners;
+	size_t listeners_max;           /* how many there can be later; no less than n_listeners */
 	struct tls_context *const *tls; /* of each listener, NULL: plain; NULL: all are */
 };
 
@@ -85,6 +88,15 @@ void http_worker_stop(struct http_worker *worker);
 
 /* Limits for connections from now on (a reload). */
 void http_worker_limit(struct http_worker *worker, const struct http_limits *limits);
+
+/*
+ * Listen on a further descriptor, which the worker owns from now on. listener is its number: below
+ * listeners_max, and free.
+ */
+void http_worker_listen(struct http_worker *worker, size_t listener, int fd);
+
+/* Listen there no more, and end its connections; handler.closed() says when that is done. */
+void http_worker_unlisten(struct http_worker *worker, size_t listener);
 
 /*
  * What a listener's connections speak from now on; NULL: plain HTTP. Those that are open go on as they

@@ -49,6 +49,7 @@
 #define TOY_BODY_MAX  1000
 #define TOY_TABLE     4096
 #define TOY_LISTENERS 2
+#define TOY_ROOM      4 /* for listeners that come later */
 
 struct toy {
 	struct conn_table table;
@@ -61,7 +62,8 @@ struct toy {
 	_Atomic unsigned admitted, left, answered, refused, put_off, turns, idles;
 	_Atomic unsigned refuse_with; /* 0, or what admit() says */
 	_Atomic bool ready;
-	_Atomic bool ended; /* http_worker_run() has returned */
+	_Atomic unsigned closed[TOY_ROOM]; /* how often each listener was */
+	_Atomic bool ended;                /* http_worker_run() has returned */
 };
 
 static struct toy toy;
@@ -190,6 +192,12 @@ static void on_idle(void *ctx)
 	t->idles++;
 }
 
+static void on_closed(void *ctx, size_t listener)
+{
+	struct toy *t = ctx;
+	t->closed[listener]++;
+}
+
 static void *run_worker(void *ctx)
 {
 	struct toy *t = ctx;
@@ -204,7 +212,8 @@ static const struct http_handler toy_handler = {.ctx = &toy,
 	.answer = on_answer,
 	.refuse = on_refuse,
 	.turn = on_turn,
-	.idle = on_idle};
+	.idle = on_idle,
+	.closed = on_closed};
 
 /* The port that the first listener has got. */
 static inline void learn_port(int fd)
@@ -260,6 +269,7 @@ static inline void toy_start(const struct http_limits *limits)
 		.handler = toy_handler,
 		.listeners = fds,
 		.n_listeners = TOY_LISTENERS,
+		.listeners_max = TOY_ROOM,
 		.tls = toy_tls};
 	assert_int_equal(http_worker_new(&config, &toy.worker), 0);
 	assert_int_equal(pthread_create(&toy.thread, NULL, run_worker, &toy), 0);
