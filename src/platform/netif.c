@@ -74,12 +74,19 @@ static bool read_netif(struct str message, struct netif *ret_netif)
 	return netif.name[0] != '\0';
 }
 
+/* Which interface an address is or was at; 0: the message is none. */
+static unsigned index_of(struct str message)
+{
+	struct ifaddrmsg body;
+	return netlink_take(&message, &body, sizeof body) ? body.ifa_index : 0;
+}
+
 static int on_news(void *ctx, uint16_t type, struct str message)
 {
 	const struct netif_news *news = ctx;
 	struct netif netif;
 	if (type == RTM_NEWADDR || type == RTM_DELADDR) {
-		news->on_addresses(news->ctx);
+		news->on_address(news->ctx, index_of(message), type == RTM_DELADDR);
 	} else if (type == RTM_NEWLINK && read_netif(message, &netif)) {
 		news->on_there(news->ctx, &netif);
 	} else if (type == RTM_DELLINK && read_netif(message, &netif)) {

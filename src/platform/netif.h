@@ -33,11 +33,11 @@ struct netif {
 struct netif_news {
 	void (*on_there)(void *ctx, const struct netif *netif); /* new, or changed */
 	void (*on_gone)(void *ctx, unsigned index);
-	void (*on_addresses)(void *ctx); /* some interface has other addresses now */
+	void (*on_address)(void *ctx, unsigned index, bool gone); /* there is one more, or less */
 	void *ctx;
 };
 
-/* Every interface to on_there. Returns 0 or -errno. */
+/* Every interface to on_there, which must not use this socket. Returns 0 or -errno. */
 MUST_CHECK int netif_list(struct netlink *netlink, const struct netif_news *news);
 
 /* One interface by its name (empty: by its index). Returns 0, E_NOTFOUND or -errno. */

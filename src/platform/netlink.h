@@ -58,6 +58,7 @@ void netlink_end(struct netlink_message *message, size_t nest);
 /*
  * Ask, and hand what comes to on_message (NULL: nobody): with NLM_F_DUMP all of it, with NLM_F_ACK until
  * the kernel says that it is done, else the one message.
+ * on_message must not ask by the same socket.
  * Returns 0, on_message's error, -errno of the kernel's answer or of the socket, -EMSGSIZE, -EBADMSG
  * or -ETIMEDOUT.
  */

@@ -223,3 +223,12 @@ int privileges_drop(const struct privileges_wish *wish, struct diag *diag)
 	}
 	return read_back(&aim, diag);
 }
+
+int privileges_narrow(uint64_t capabilities)
+{
+	struct aim aim = {.bounded = false};
+	TRY(permitted(&aim.capabilities));
+	aim.capabilities &= capabilities;
+	TRY(set_capabilities(aim.capabilities));
+	return capabilities_are(&aim) ? 0 : E_DENIED;
+}

@@ -2,7 +2,7 @@
  * privileges - keep only what is still needed.
  *
  * Layer:   platform
- * Threads: before any other thread is started
+ * Threads: before any other thread is started, but for privileges_narrow()
  * Memory:  none
  * Secrets: none
  * Limits:  none
@@ -44,5 +44,11 @@ MUST_CHECK int privileges_find_user(
  * must end then: some of it may be done.
  */
 MUST_CHECK int privileges_drop(const struct privileges_wish *wish, struct diag *diag);
+
+/*
+ * Have the calling thread keep only these of the capabilities that it has: bits 1 << CAP_…. Threads that
+ * it starts have no more. Checked by reading it back. Returns 0, -errno or E_DENIED.
+ */
+MUST_CHECK int privileges_narrow(uint64_t capabilities);
 
 #endif

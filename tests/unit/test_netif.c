@@ -47,7 +47,8 @@ static struct ipaddr address_of(const char *text)
 struct seen {
 	unsigned there;
 	unsigned gone;
-	unsigned addresses;
+	unsigned addresses; /* and a hundred for each that goes */
+	unsigned address_at;
 	unsigned last_gone;
 	struct netif last;
 };
@@ -66,15 +67,16 @@ static void on_gone(void *ctx, unsigned index)
 	seen->last_gone = index;
 }
 
-static void on_addresses(void *ctx)
+static void on_address(void *ctx, unsigned index, bool gone)
 {
 	struct seen *seen = ctx;
-	seen->addresses++;
+	seen->addresses += gone ? 100 : 1;
+	seen->address_at = index;
 }
 
 static struct netif_news news_to(struct seen *seen)
 {
-	return (struct netif_news){on_there, on_gone, on_addresses, seen};
+	return (struct netif_news){on_there, on_gone, on_address, seen};
 }
 
 static void look_around(void *ctx)
@@ -254,7 +256,10 @@ static void hear_news(void *ctx)
 	CHECK(strcmp(seen.last.name, "other0") == 0);
 	CHECK(run("ip address add 10.9.9.9/32 dev other0"));
 	hear(&netlink, fd, &seen);
-	CHECK(seen.addresses == 1);
+	CHECK(seen.addresses == 1 && seen.address_at == index);
+	CHECK(run("ip address delete 10.9.9.9/32 dev other0"));
+	hear(&netlink, fd, &seen);
+	CHECK(seen.addresses == 100 && seen.address_at == index);
 	CHECK(run("ip link delete other0"));
 	hear(&netlink, fd, &seen);
 	CHECK(seen.gone == 1 && seen.last_gone == index);

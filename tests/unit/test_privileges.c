@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -101,6 +102,37 @@ static void test_root_keeps_nothing(void **state)
 {
 	(void)state;
 	child_run_or_skip(drop_all, NULL, NO_ROOT);
+}
+
+/* A thread's capabilities are its own. */
+static void *narrow_here(void *ctx)
+{
+	(void)ctx;
+	CHECK(privileges_narrow(0) == 0);
+	CHECK(set_is("CapPrm", BIND)); /* status is the first thread's */
+	CHECK(sethostname("x", 1) < 0 && errno == EPERM);
+	return NULL;
+}
+
+static void narrow(void *ctx)
+{
+	(void)ctx;
+	pthread_t thread;
+	be_root();
+	CHECK(privileges_narrow(BIND | PRIVILEGES_CAPABILITY(CAP_NET_RAW)) == 0);
+	CHECK(set_is("CapPrm", BIND | PRIVILEGES_CAPABILITY(CAP_NET_RAW)));
+	CHECK(privileges_narrow(BIND | PRIVILEGES_CAPABILITY(CAP_SYS_ADMIN)) == 0);
+	CHECK(set_is("CapPrm", BIND)); /* nothing comes back */
+	CHECK(set_is("CapEff", BIND));
+	CHECK(pthread_create(&thread, NULL, narrow_here, NULL) == 0);
+	CHECK(pthread_join(thread, NULL) == 0);
+	CHECK(set_is("CapEff", BIND));
+}
+
+static void test_narrow(void **state)
+{
+	(void)state;
+	child_run_or_skip(narrow, NULL, NO_ROOT);
 }
 
 static void drop_all_but_one(void *ctx)
@@ -275,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_root_keeps_nothing),
 		cmocka_unit_test(test_root_keeps_one),
+		cmocka_unit_test(test_narrow),
 		cmocka_unit_test(test_programs_get_nothing),
 		cmocka_unit_test(test_becomes_user),
 		cmocka_unit_test(test_user_stays_user),
