@@ -78,6 +78,12 @@ bool ipaddr_is_v4(const struct ipaddr *addr)
 	return memcmp(addr->b, mapped, sizeof mapped) == 0;
 }
 
+bool ipaddr_is_any(const struct ipaddr *addr)
+{
+	static const struct ipaddr any = {{0}}, any_v4 = {{[10] = 0xff, 0xff}};
+	return ipaddr_eq(addr, &any) || ipaddr_eq(addr, &any_v4);
+}
+
 bool ipaddr_is_loopback(const struct ipaddr *addr)
 {
 	static const struct ipaddr six = {.b = {[15] = 1}};

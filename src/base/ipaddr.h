@@ -43,6 +43,9 @@ bool ipaddr_is_v4(const struct ipaddr *addr);
 /* 127.0.0.0/8 or ::1: from there nobody else is reached. */
 bool ipaddr_is_loopback(const struct ipaddr *addr);
 
+/* 0.0.0.0 or ::, which stand for every address of a host. */
+bool ipaddr_is_any(const struct ipaddr *addr);
+
 static inline bool ipaddr_eq(const struct ipaddr *a, const struct ipaddr *b)
 {
 	return memcmp(a->b, b->b, sizeof a->b) == 0;

@@ -105,13 +105,14 @@ static int load_listen_member(
 	return load_scalar(loader, row, row->name, member, listen);
 }
 
-/* Another listener before the n-th has its address, port and interface. */
+/* Another listener before the n-th has its address, port, interface and namespace. */
 static bool is_twin(const struct config_listen *all, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (all[i].port == all[n].port && all[n].port != 0 &&
 			ipaddr_eq(&all[i].address, &all[n].address) &&
-			str_eq(all[i].interface, all[n].interface)) {
+			str_eq(all[i].interface, all[n].interface) &&
+			str_eq(all[i].netns, all[n].netns)) {
 			return true;
 		}
 	}
@@ -144,6 +145,10 @@ static int load_listen_item(struct loader *loader, const struct node *item, size
 	if (!node_get(item, STR("address"))) {
 		return node_fail(
 			item, config->file, loader->diag, E_SYNTAX, "listen: address is missing");
+	}
+	if (listen->set_up && ipaddr_is_any(&listen->address)) {
+		return node_fail(item, config->file, loader->diag, E_SYNTAX,
+			"listen: setUp needs an address of its own, not 0.0.0.0 or ::");
 	}
 	if (is_twin(config->listen, n)) {
 		return node_fail(item, config->file, loader->diag, E_EXISTS,

@@ -26,8 +26,10 @@
 struct config_listen {
 	struct ipaddr address;
 	uint16_t port;
-	struct str interface; /* empty: any */
+	struct str interface; /* empty: any; "tap*" is every one whose name starts so */
 	struct str network;   /* empty: the default network */
+	struct str netns; /* network namespace, a name or an absolute path; empty: the daemon's */
+	bool set_up;      /* give the address to the interface, or to one of our own */
 };
 
 struct config_limits {

@@ -24,6 +24,19 @@ static bool is_network(struct str text)
 	return check_word(text) && text.n <= NETWORK_MAX;
 }
 
+/* A name, or the start of some with "*" behind it, and nowhere else. */
+static bool is_interfaces(struct str text)
+{
+	return check_interface(text) && str_find(text, '*') + 1 >= text.n;
+}
+
+/* As ip-netns(8) names them, or a path. */
+static bool is_netns(struct str text)
+{
+	return str_starts(text, STR("/")) ? check_line(text) && text.n < PATH_MAX
+					  : check_path_segment(text);
+}
+
 static bool is_user(struct str text)
 {
 	return check_word(text) && text.n <= USER_MAX && str_find(text, ':') == text.n &&
@@ -221,9 +234,9 @@ const struct setting setting_listen[] = {
 		.type = SETTING_TEXT,
 		.change = SETTING_RESTART,
 		.offset = LISTEN_AT(interface),
-		.fits = check_interface,
-		.must = "the name of an interface",
-		.help = "only what comes in there"},
+		.fits = is_interfaces,
+		.must = "the name of an interface, or the start of several and *",
+		.help = "only what comes in there; a listener comes and goes with its interface"},
 	{.name = STR_INIT("network"),
 		.type = SETTING_TEXT,
 		.change = SETTING_RESTART,
@@ -231,6 +244,19 @@ const struct setting setting_listen[] = {
 		.fits = is_network,
 		.must = "a word without spaces, up to 64 bytes",
 		.help = "the network that callers belong to, as in an instance's match"},
+	{.name = STR_INIT("netns"),
+		.type = SETTING_TEXT,
+		.change = SETTING_RESTART,
+		.offset = LISTEN_AT(netns),
+		.fits = is_netns,
+		.must = "the name of a network namespace, or an absolute path",
+		.help = "network namespace to listen in, and to look for interfaces"},
+	{.name = STR_INIT("setUp"),
+		.type = SETTING_FLAG,
+		.change = SETTING_RESTART,
+		.offset = LISTEN_AT(set_up),
+		.fallback = "false",
+		.help = "whether to give the address to the interface, and take it away at the end"},
 	{.name = {NULL, 0}},
 };
 
@@ -377,8 +403,9 @@ static json_t *listen_json(const struct config_listen *listen)
 {
 	json_t *object = json_object();
 	for (const struct setting *row = setting_listen; row->name.n; row++) {
-		const struct str *text = (const void *)((const char *)listen + row->offset);
-		if (row->type == SETTING_TEXT && text->n == 0) {
+		const void *at = (const char *)listen + row->offset;
+		if ((row->type == SETTING_TEXT && ((const struct str *)at)->n == 0) ||
+			(row->type == SETTING_FLAG && !*(const bool *)at)) {
 			continue;
 		}
 		if (json_object_set_new(object, row->name.p, setting_value(row, listen)) != 0) {

@@ -102,10 +102,11 @@ static void add_single(
 
 void metrics_render(const struct metrics *metrics, struct buf *out)
 {
-	uint64_t unknown = 0;
+	uint64_t unknown = 0, mismatches = 0;
 	for (size_t i = 0; i < metrics->n_workers; i++) {
-		unknown +=
-			atomic_load_explicit(&metrics->workers[i]->unknown, memory_order_relaxed);
+		const struct service_worker *worker = metrics->workers[i];
+		unknown += atomic_load_explicit(&worker->unknown, memory_order_relaxed);
+		mismatches += atomic_load_explicit(&worker->mismatches, memory_order_relaxed);
 	}
 	add_requests(metrics, out);
 	for (size_t i = 0; i < COUNT(counters); i++) {
@@ -113,6 +114,9 @@ void metrics_render(const struct metrics *metrics, struct buf *out)
 	}
 	add_single(out, "telltale_unknown_callers_total", "counter",
 		"Requests from addresses that belong to no running instance.", unknown);
+	add_single(out, "telltale_identity_mismatch_total", "counter",
+		"Connections with an instance's address, but not its MAC or interface.",
+		mismatches);
 	add_single(out, "telltale_connections", "gauge", "Open connections of guests.",
 		metrics->connections);
 	add_single(out, "telltale_instances", "gauge", "Instances that are served.",

@@ -42,6 +42,7 @@ struct daemon {
 	struct credential sample_key; /* of the sample instance alone: made at each start */
 	struct conn_table table;
 	struct control_plane *control;
+	struct spaces *spaces;
 	struct data_plane *data;
 	_Atomic bool ready;
 	int64_t started_s;
@@ -257,6 +258,7 @@ static int make_data(struct daemon *daemon, unsigned workers, struct diag *diag)
 {
 	struct data_plane_config config = {
 		.settings = daemon->first,
+		.spaces = daemon->spaces,
 		.workers = workers,
 		.registry = daemon->registry,
 		.table = &daemon->table,
@@ -265,7 +267,9 @@ static int make_data(struct daemon *daemon, unsigned workers, struct diag *diag)
 		.n_token_secrets = 1,
 		.signing_key = daemon->keys.signer,
 	};
-	return data_plane_new(&config, &daemon->data, diag);
+	TRY(data_plane_new(&config, &daemon->data, diag));
+	const struct follow_handler listeners = data_plane_listeners(daemon->data);
+	return spaces_start(daemon->spaces, &listeners, diag);
 }
 
 static unsigned worker_count(const struct config *config)
@@ -298,7 +302,10 @@ static int start(struct daemon *daemon, struct diag *diag)
 	unsigned workers = worker_count(daemon->config);
 	size_t files;
 	TRY(block_signals(daemon, diag));
+	TRY(spaces_new(daemon->first, workers, &daemon->spaces, diag));
 	TRY(process_prepare(daemon->config, &files, diag));
+	TRY(spaces_enter(daemon->spaces, diag));
+	TRY(process_settle(diag));
 	if (conn_table_init(&daemon->table, files) < 0) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
@@ -396,6 +403,7 @@ static void serve(struct daemon *daemon)
 static void drain(struct daemon *daemon)
 {
 	atomic_store_explicit(&daemon->ready, false, memory_order_release);
+	spaces_stop(daemon->spaces);
 	data_plane_drain(daemon->data);
 	uint64_t until_ms = clock_mono_ms() + DRAIN_MS;
 	while (!data_plane_drained(daemon->data) && clock_mono_ms() < until_ms) {
@@ -406,7 +414,9 @@ static void drain(struct daemon *daemon)
 static void stop(struct daemon *daemon)
 {
 	control_plane_free(daemon->control);
+	spaces_stop(daemon->spaces);
 	data_plane_free(daemon->data);
+	spaces_free(daemon->spaces);      /* addresses go last: replies leave by them */
 	registrar_end(daemon->registrar); /* nobody counts any more */
 	registrar_free(daemon->registrar);
 	registry_free(daemon->registry);

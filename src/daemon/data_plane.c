@@ -1,7 +1,6 @@
 #include "daemon/data_plane.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,20 +9,17 @@
 #include "base/log.h"
 #include "daemon/signer.h"
 #include "platform/clock.h"
-#include "platform/listen.h"
-#include "platform/neighbour.h"
 
 #define NS_PER_S        INT64_C(1000000000)
 #define HEAD_BYTES      8192
 #define TARGET_BYTES    2048
 #define PARK_TIMEOUT_MS 5000
 
-/* Where a connection came in. Lifetime: process. */
-struct place {
-	const struct config_listen *listen;
-	struct str network;
-	struct str interface;
-	unsigned ifindex; /* 0: any */
+/* A place, and how many workers have it. Lifetime: process; used again once none has. */
+struct slot {
+	struct place place;
+	bool taken; /* protected by places_lock */
+	_Atomic unsigned workers;
 };
 
 /* One worker thread with all that is its own. Lifetime: process. */
@@ -33,7 +29,7 @@ struct data_worker {
 	pthread_t thread;
 	bool started;
 	_Atomic bool ended;
-	struct neighbour neighbour;
+	struct identity identity;
 	struct service_dates dates;
 	char name[16];
 	struct service_worker service;
@@ -43,8 +39,11 @@ struct data_plane {
 	struct service service;
 	struct registry *registry;
 	struct signer *signer;
-	struct place *places;
-	size_t n_places;
+	struct spaces *spaces;
+	struct slot *slots; /* the workers' listeners have their numbers */
+	unsigned n_slots;
+	unsigned next_slot; /* where to look first for one that is free */
+	pthread_mutex_t places_lock;
 	struct data_worker **workers;
 	struct service_worker **service_workers;
 	unsigned n_workers;
@@ -54,37 +53,13 @@ struct data_plane {
 
 /* --- who calls ------------------------------------------------------------------------------- */
 
-/* Whether the caller's hardware address is the one that its instance must have. */
-static bool mac_matches(
-	struct data_worker *worker, const struct instance *instance, const struct http_peer *peer)
-{
-	uint8_t mac[6];
-	uint32_t held;
-	const struct place *place = &worker->plane->places[peer->listener];
-	if (!instance->has_mac) {
-		return true;
-	}
-	if (neighbour_mac(&worker->neighbour, &peer->addr, place->ifindex, mac) == 0 &&
-		memcmp(mac, instance->mac, sizeof mac) == 0) {
-		return true;
-	}
-	if (log_limit_pass(&worker->plane->mismatch_log, clock_wall_s(), &held)) {
-		char text[IPADDR_TEXT_BYTES];
-		ipaddr_format(&peer->addr, text);
-		LOG(LOG_WARN, "data", "a caller has an instance's address but not its MAC",
-			LOG_STR("instance", instance->name), LOG_TEXT("address", text),
-			LOG_INT("held", held));
-	}
-	return false;
-}
-
 static struct entry *identify(struct data_worker *worker, const struct http_peer *peer)
 {
-	const struct place *place = &worker->plane->places[peer->listener];
-	struct entry *entry = registry_lookup(
-		worker->plane->registry, place->network, place->interface, &peer->addr);
-	const struct instance *instance = entry ? entry_instance(entry) : NULL;
-	return instance && mac_matches(worker, instance, peer) ? entry : NULL;
+	const struct data_plane *plane = worker->plane;
+	const struct place *place = &plane->slots[peer->listener].place;
+	struct neighbour *neighbours =
+		spaces_neighbours(plane->spaces, place->space, worker->service.index);
+	return identity_find(&worker->identity, neighbours, place, &peer->addr);
 }
 
 /* Unknown callers together count as one. */
@@ -259,6 +234,67 @@ static void on_idle(void *ctx)
 	registry_idle(worker->plane->registry, worker->service.index);
 }
 
+/* --- listeners ------------------------------------------------------------------------------- */
+
+/* Returns a number that no worker has, or E_LIMIT. */
+static int take_slot(struct data_plane *plane, const struct place *place)
+{
+	int number = E_LIMIT;
+	pthread_mutex_lock(&plane->places_lock);
+	for (unsigned i = 0; number < 0 && i < plane->n_slots; i++) {
+		unsigned at = (plane->next_slot + i) % plane->n_slots;
+		struct slot *slot = &plane->slots[at];
+		/* What a worker did at the place before is over when its number is seen. */
+		if (slot->taken || atomic_load_explicit(&slot->workers, memory_order_acquire)) {
+			continue;
+		}
+		slot->place = *place;
+		slot->taken = true;
+		atomic_store_explicit(&slot->workers, plane->n_workers, memory_order_relaxed);
+		plane->next_slot = at + 1;
+		number = (int)at;
+	}
+	pthread_mutex_unlock(&plane->places_lock);
+	return number;
+}
+
+static int on_open(void *ctx, const struct place *place, const int *fds)
+{
+	struct data_plane *plane = ctx;
+	int number = take_slot(plane, place);
+	for (unsigned i = 0; i < plane->n_workers; i++) {
+		if (number < 0) {
+			close(fds[i]);
+		} else {
+			http_worker_listen(plane->workers[i]->http, (size_t)number, fds[i]);
+		}
+	}
+	return number;
+}
+
+static void on_close(void *ctx, unsigned number)
+{
+	struct data_plane *plane = ctx;
+	for (unsigned i = 0; i < plane->n_workers; i++) {
+		http_worker_unlisten(plane->workers[i]->http, number);
+	}
+	pthread_mutex_lock(&plane->places_lock);
+	plane->slots[number].taken = false;
+	pthread_mutex_unlock(&plane->places_lock);
+}
+
+struct follow_handler data_plane_listeners(struct data_plane *plane)
+{
+	return (struct follow_handler){plane, on_open, on_close};
+}
+
+static void on_closed(void *ctx, size_t number)
+{
+	struct data_worker *worker = ctx;
+	struct slot *slot = &worker->plane->slots[number];
+	atomic_fetch_sub_explicit(&slot->workers, 1, memory_order_release);
+}
+
 /* --- the signer ------------------------------------------------------------------------------ */
 
 static void on_want_signature(void *ctx, struct entry *entry, struct str document)
@@ -321,13 +357,12 @@ static void worker_free(struct data_worker *worker)
 	}
 	http_worker_free(worker->http);
 	token_keys_done(&worker->service.keys);
-	neighbour_done(&worker->neighbour);
 	crypto_wipe(&worker->service, sizeof worker->service);
 	free(worker);
 }
 
 static int worker_new(struct data_plane *plane, const struct data_plane_config *config,
-	unsigned index, const int *listeners, struct data_worker **ret_worker)
+	unsigned index, struct data_worker **ret_worker)
 {
 	struct data_worker *worker = calloc(1, sizeof *worker);
 	if (!worker) {
@@ -336,7 +371,9 @@ static int worker_new(struct data_plane *plane, const struct data_plane_config *
 	worker->plane = plane;
 	worker->service.index = index;
 	service_limit(&worker->service, throttle_of(&config->settings->limits));
-	neighbour_init(&worker->neighbour);
+	worker->identity = (struct identity){.registry = plane->registry,
+		.mismatches = &worker->service.mismatches,
+		.log = &plane->mismatch_log};
 	(void)snprintf(worker->name, sizeof worker->name, "data-%u", index); /* fits */
 	struct http_worker_config http = {
 		.name = worker->name,
@@ -349,9 +386,9 @@ static int worker_new(struct data_plane *plane, const struct data_plane_config *
 			.answer = on_answer,
 			.refuse = on_refuse,
 			.turn = on_turn,
-			.idle = on_idle},
-		.listeners = listeners,
-		.n_listeners = plane->n_places,
+			.idle = on_idle,
+			.closed = on_closed},
+		.listeners_max = plane->n_slots,
 	};
 	int rc = token_keys_init(
 		&worker->service.keys, config->token_secrets, config->n_token_secrets);
@@ -366,107 +403,45 @@ static int worker_new(struct data_plane *plane, const struct data_plane_config *
 	return 0;
 }
 
-/* 0 for no or an unknown interface; opening the listener says what is wrong with it. */
-static unsigned interface_index(struct str interface)
+/* As many as there are entries, unless they come and go. */
+static unsigned slots_for(const struct config *settings)
 {
-	char name[IFNAMSIZ] = {0};
-	if (interface.n == 0 || interface.n >= sizeof name) {
-		return 0;
-	}
-	memcpy(name, interface.p, interface.n);
-	return if_nametoindex(name);
-}
-
-/* The settings live as long as the process's first configuration, so views of it stay good. */
-static int make_places(struct data_plane *plane, const struct config *settings)
-{
-	plane->places = calloc(settings->n_listen + 1, sizeof *plane->places);
-	if (!plane->places) {
-		return -ENOMEM;
-	}
-	plane->n_places = settings->n_listen;
 	for (size_t i = 0; i < settings->n_listen; i++) {
-		const struct config_listen *listen = &settings->listen[i];
-		plane->places[i] = (struct place){.listen = listen,
-			.network = listen->network,
-			.interface = listen->interface,
-			.ifindex = interface_index(listen->interface)};
-	}
-	return 0;
-}
-
-/* fds[worker * n_places + place] */
-static int open_listeners(
-	const struct data_plane *plane, unsigned workers, int *fds, struct diag *diag)
-{
-	int *row = calloc(workers, sizeof *row);
-	int rc = row ? 0 : -ENOMEM;
-	for (size_t p = 0; rc == 0 && p < plane->n_places; p++) {
-		const struct config_listen *listen = plane->places[p].listen;
-		struct listen_spec spec = {listen->address, listen->port, listen->interface};
-		rc = listen_tcp(&spec, workers, row, diag);
-		for (unsigned w = 0; rc == 0 && w < workers; w++) {
-			fds[w * plane->n_places + p] = row[w];
+		if (settings->listen[i].interface.n) {
+			return DATA_PLANE_PLACES;
 		}
 	}
-	free(row);
-	return rc;
+	return (unsigned)settings->n_listen;
 }
 
-static int make_workers(struct data_plane *plane, const struct data_plane_config *config, int *fds,
-	struct diag *diag)
+static int make_workers(struct data_plane *plane, const struct data_plane_config *config)
 {
-	TRY(open_listeners(plane, config->workers, fds, diag));
 	for (unsigned i = 0; i < config->workers; i++) {
-		int *own = fds + i * plane->n_places;
-		int rc = worker_new(plane, config, i, own, &plane->workers[i]);
-		if (rc < 0) {
-			return diag_set(diag, rc, "can't make a worker: %s", result_name(rc));
-		}
-		for (size_t p = 0; p < plane->n_places; p++) {
-			own[p] = -1; /* the worker's now */
-		}
+		TRY(worker_new(plane, config, i, &plane->workers[i]));
 		plane->service_workers[i] = &plane->workers[i]->service;
 		plane->n_workers++;
 	}
 	return 0;
 }
 
-static int fill(struct data_plane *plane, const struct data_plane_config *config, struct diag *diag)
+static int fill(struct data_plane *plane, const struct data_plane_config *config)
 {
 	unsigned n = config->workers;
-	size_t n_fds = n * config->settings->n_listen;
 	plane->registry = config->registry;
+	plane->spaces = config->spaces;
+	plane->n_slots = slots_for(config->settings);
+	plane->slots = calloc(plane->n_slots + 1, sizeof *plane->slots);
 	plane->workers = calloc(n, sizeof(struct data_worker *));
 	plane->service_workers = calloc(n, sizeof(struct service_worker *));
 	plane->service = (struct service){.registry = config->registry,
 		.nobody = calloc(1, sizeof(struct entry) + n * sizeof(struct stats *)),
 		.want_signature = on_want_signature,
 		.ctx = plane};
-	int *fds = malloc((n_fds + 1) * sizeof *fds);
-	int rc = -ENOMEM;
-	if (fds && plane->workers && plane->service_workers && plane->service.nobody) {
-		for (size_t i = 0; i < n_fds; i++) {
-			fds[i] = -1;
-		}
-		rc = make_places(plane, config->settings);
+	if (!plane->slots || !plane->workers || !plane->service_workers || !plane->service.nobody) {
+		return -ENOMEM;
 	}
-	if (rc == 0) {
-		rc = signer_new(
-			config->registry, config->signing_key, on_signed, plane, &plane->signer);
-	}
-	if (rc < 0) {
-		free(fds);
-		return diag_set(diag, rc, "can't start: %s", result_name(rc));
-	}
-	rc = make_workers(plane, config, fds, diag);
-	for (size_t i = 0; i < n_fds; i++) {
-		if (fds[i] >= 0) {
-			close(fds[i]);
-		}
-	}
-	free(fds);
-	return rc;
+	TRY(signer_new(config->registry, config->signing_key, on_signed, plane, &plane->signer));
+	return make_workers(plane, config);
 }
 
 int data_plane_start(struct data_plane *plane, struct diag *diag)
@@ -491,10 +466,11 @@ int data_plane_new(
 	}
 	atomic_store_explicit(&plane->connections_per_instance,
 		config->settings->limits.connections_per_instance, memory_order_relaxed);
-	int rc = fill(plane, config, diag);
+	pthread_mutex_init(&plane->places_lock, NULL);
+	int rc = fill(plane, config);
 	if (rc < 0) {
 		data_plane_free(plane);
-		return rc;
+		return diag_set(diag, rc, "can't start: %s", result_name(rc));
 	}
 	*ret_plane = plane;
 	return 0;
@@ -514,7 +490,8 @@ void data_plane_free(struct data_plane *plane)
 		worker_free(plane->workers[i]);
 	}
 	free(plane->service.nobody);
-	free(plane->places);
+	free(plane->slots);
+	pthread_mutex_destroy(&plane->places_lock);
 	free(plane->workers);
 	free(plane->service_workers);
 	free(plane);

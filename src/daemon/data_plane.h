@@ -5,7 +5,7 @@
  * Threads: one a worker; the functions here are for the main thread
  * Memory:  data_plane_new/free
  * Secrets: token secrets, keyed into each worker's contexts
- * Limits:  struct config_limits
+ * Limits:  struct config_limits; DATA_PLANE_PLACES
  * Spec:    docs/architecture.md#the-way-of-one-request
  *
  * This is where HTTP meets metadata: requests become service requests, callers become instances.
@@ -13,14 +13,18 @@
 #ifndef TELLTALE_DAEMON_DATA_PLANE_H
 #define TELLTALE_DAEMON_DATA_PLANE_H
 
-#include "config/config.h"
+#include "daemon/space.h"
 #include "http/worker.h"
 #include "metadata/service.h"
+
+/* How many listeners there can be when they come and go with interfaces. */
+#define DATA_PLANE_PLACES 8192
 
 struct data_plane;
 
 struct data_plane_config {
-	const struct config *settings; /* listen and limits are copied */
+	const struct config *settings; /* limits are copied */
+	struct spaces *spaces;         /* they end later */
 	unsigned workers;
 	struct registry *registry;
 	struct conn_table *table;
@@ -30,9 +34,12 @@ struct data_plane_config {
 	struct crypto_signer *signing_key;
 };
 
-/* Opens the listeners; nobody is answered yet. Returns 0 or an error with diag. */
+/* Nobody is answered yet, and nothing is listened on. Returns 0 or an error with diag. */
 MUST_CHECK int data_plane_new(
 	const struct data_plane_config *config, struct data_plane **ret_plane, struct diag *diag);
+
+/* Where listeners come from: for spaces_start(). */
+struct follow_handler data_plane_listeners(struct data_plane *plane);
 
 /* Starts the threads. Returns 0 or an error with diag. */
 MUST_CHECK int data_plane_start(struct data_plane *plane, struct diag *diag);

@@ -14,7 +14,10 @@
 #define FIRST_FREE_PORT 1024
 #define FILES_MAX       ((size_t)4 * 1024 * 1024)
 
-/* Capabilities for what is still to come: low ports, and sockets bound to a device. */
+/*
+ * Capabilities for what is still to come: low ports, sockets bound to a device, addresses that are set
+ * up, and the way into other network namespaces.
+ */
 static uint64_t still_needed(const struct config *config)
 {
 	uint64_t mask = 0;
@@ -24,6 +27,12 @@ static uint64_t still_needed(const struct config *config)
 		}
 		if (config->listen[i].interface.n) {
 			mask |= PRIVILEGES_CAPABILITY(CAP_NET_RAW);
+		}
+		if (config->listen[i].set_up) {
+			mask |= PRIVILEGES_CAPABILITY(CAP_NET_ADMIN);
+		}
+		if (config->listen[i].netns.n) {
+			mask |= PRIVILEGES_CAPABILITY(CAP_SYS_ADMIN);
 		}
 	}
 	if (config->control.port < FIRST_FREE_PORT) {
@@ -96,4 +105,11 @@ int process_prepare(const struct config *config, size_t *ret_files, struct diag 
 	LOG(LOG_DEBUG, "daemon", "privileges", LOG_INT("uid", geteuid()),
 		LOG_INT("capabilities", wish.capabilities));
 	return 0;
+}
+
+int process_settle(struct diag *diag)
+{
+	int rc = privileges_narrow(
+		~(PRIVILEGES_CAPABILITY(CAP_SYS_ADMIN) | PRIVILEGES_CAPABILITY(CAP_NET_ADMIN)));
+	return rc < 0 ? diag_set(diag, rc, "privileges: %s", result_name(rc)) : 0;
 }

@@ -21,4 +21,10 @@
  */
 MUST_CHECK int process_prepare(const struct config *config, size_t *ret_files, struct diag *diag);
 
+/*
+ * Give up what only the threads of other namespaces and interfaces needed, which have it by now; the
+ * calling thread and those that it starts. Returns 0, or an error with diag.
+ */
+MUST_CHECK int process_settle(struct diag *diag);
+
 #endif

@@ -88,6 +88,8 @@ struct service_worker {
 	service_throttle_now throttle; /* service_limit() */
 	struct stats stats;            /* all instances and unknown callers */
 	_Atomic uint64_t unknown;      /* requests of unknown callers */
+	_Atomic uint64_t
+		mismatches; /* connections that have somebody's address, but not the rest */
 	char token[TOKEN_CHARS];
 	char path[PATH_BYTES];
 	char scratch[SERVICE_SCRATCH_BYTES];

@@ -86,9 +86,9 @@ class Workshop:
             made.start()
         return made
 
-    def namespace(self, network, inside=None):
+    def namespace(self, network, inside=None, users=False):
         try:
-            made = namespaces.Namespace(network, inside)
+            made = namespaces.Namespace(network, inside, users)
         except namespaces.Unavailable as why:
             pytest.skip(f"NO NAMESPACES HERE, NOT TESTED: {why}")
         self.namespaces.append(made)

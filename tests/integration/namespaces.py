@@ -61,9 +61,10 @@ class Namespace:
 
     inside: another Namespace, in whose user namespace this one is made, so that interfaces can be
     moved between the two.
+    users: no user namespace, where there is one user alone; only root can have that.
     """
 
-    def __init__(self, network, inside=None):
+    def __init__(self, network, inside=None, users=False):
         for tool in ("unshare", "nsenter"):
             if shutil.which(tool) is None:
                 raise Unavailable(f"{tool} (util-linux) is not installed")
@@ -71,7 +72,7 @@ class Namespace:
         flags = "-mn" if network else "-m"
         attempts = [f"-Ur{flags[1:]}"] + ([flags] if os.geteuid() == 0 else [])
         reasons = []
-        for attempt in [flags] if inside else attempts:
+        for attempt in [flags] if inside or users else attempts:
             reason = self._try(attempt, network)
             if reason is None:
                 return

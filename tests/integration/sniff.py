@@ -1,4 +1,4 @@
-"""sniff - every TCP segment on a loopback interface, with its IP TTL or IPv6 hop limit."""
+"""sniff - every TCP segment on an interface, with its IP TTL or IPv6 hop limit; and one to be sent."""
 
 import socket
 import struct
@@ -46,15 +46,33 @@ def parse(protocol, data):
     return Segment(ttl, sport, dport, sequence, flags, data[start + (offset >> 4) * 4 :])
 
 
+def syn_6(source, target, sport, dport):
+    """An IPv6 packet that asks for a connection, from whatever address."""
+    addresses = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(
+        socket.AF_INET6, target
+    )
+
+    def tcp(checksum):
+        return struct.pack("!HHIIBBHHH", sport, dport, 1, 0, 5 << 4, SYN, 65535, checksum, 0)
+
+    words = struct.unpack("!30H", addresses + struct.pack("!II", 20, socket.IPPROTO_TCP) + tcp(0))
+    total = sum(words)
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    head = struct.pack("!IHBB", 6 << 28, 20, socket.IPPROTO_TCP, 64)
+    return head + addresses + tcp(total ^ 0xFFFF)
+
+
 class Sniffer:
     """Catches what is sent from and to one port. Close to the kernel: nothing is lost on lo as
     long as the buffer holds it."""
 
-    def __init__(self, make_socket, port):
+    def __init__(self, make_socket, port, device="lo"):
         self.port = port
+        self.device = device
         self.sock = make_socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self.sock.bind(("lo", ETH_P_ALL))
+        self.sock.bind((device, ETH_P_ALL))
         self.sock.setblocking(False)
         self.segments = []
 
@@ -65,7 +83,7 @@ class Sniffer:
             except BlockingIOError:
                 return self.segments
             # On lo every packet is seen twice: as it goes out and as it comes in.
-            if address[2] != PACKET_OUTGOING:
+            if self.device == "lo" and address[2] != PACKET_OUTGOING:
                 continue
             segment = parse(address[1], data)
             if segment and self.port in (segment.sport, segment.dport):

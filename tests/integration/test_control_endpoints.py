@@ -20,6 +20,7 @@ COUNTERS = [
     "telltale_metadata_no_token_rejected_total",
     "telltale_tokens_issued_total",
     "telltale_unknown_callers_total",
+    "telltale_identity_mismatch_total",
     "telltale_throttled_total",
 ]
 GAUGES = ["telltale_connections", "telltale_instances"]

@@ -1,59 +1,18 @@
 """Who calls, where loopback cannot tell: guests on interfaces of their own, with the same
 addresses, in networks apart, and with the right or a wrong MAC."""
 
-import shutil
-
 import pytest
 
 import samples
-import wire
+from hosts import ID, LINK_LOCAL, MAC_1, MAC_2, NEEDS_IP, Guest, make_host, serve
 from wire import assert_404, assert_empty
 
-ID = "/latest/meta-data/instance-id"
-LINK_LOCAL = "169.254.169.254"
-MAC_1, MAC_2 = "02:aa:bb:cc:dd:01", "02:aa:bb:cc:dd:02"
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("ip") is None, reason="NO ip COMMAND (iproute2) HERE, NOT TESTED"
-)
-
-
-class Guest:
-    """A network namespace behind a veth pair; its address may be that of another guest."""
-
-    def __init__(self, workshop, host, name, host_address, address, mac):
-        self.space = workshop.namespace(network=True, inside=host)
-        try:
-            host.run("ip", "link", "add", "probe0", "type", "veth", "peer", "name", "probe1")
-            host.run("ip", "link", "delete", "probe0")
-        except RuntimeError as why:
-            pytest.skip(f"NO veth INTERFACES HERE, NOT TESTED: {why}")
-        host.run("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns",
-                 str(self.space.pid))  # fmt: skip
-        host.run("ip", "link", "set", name, "up")
-        host.run("ip", "address", "add", f"{host_address}/32", "dev", name)
-        self.space.run("ip", "link", "set", "eth0", "address", mac)
-        self.space.run("ip", "address", "add", f"{address}/32", "dev", "eth0")
-        self.space.run("ip", "link", "set", "eth0", "up")
-        self.space.run("ip", "route", "add", LINK_LOCAL, "dev", "eth0")
-        self.address = address
-
-    def client(self):
-        return wire.Client(LINK_LOCAL, 80, self.address, self.space.socket)
-
-
-def serve(workshop, host, listen, instances):
-    """A daemon on the link-local address, port 80; its own port on loopback is there to see that
-    it is ready."""
-    service = workshop.daemon(None, start=False, prefix=host.prefix, make_socket=host.socket)
-    ready = {"address": "127.0.0.1", "port": service.port}
-    service.write_config({"listen": [*listen, ready], "instances": instances})
-    return service.start()
+pytestmark = NEEDS_IP
 
 
 @pytest.fixture
 def host(workshop):
-    made = workshop.namespace(network=True)
+    made = make_host(workshop)
     made.run("ip", "address", "add", f"{LINK_LOCAL}/32", "dev", "lo")
     return made
 
@@ -62,7 +21,9 @@ def test_guests_are_recognised_on_the_real_address_and_port(workshop, host):
     guests = {}
     for n in (1, 2):
         address = f"172.26.2.{10 + n}"
-        guests[n] = Guest(workshop, host, f"tap{n}", "10.0.0.1", address, f"02:00:00:00:00:0{n}")
+        guests[n] = Guest(
+            workshop, host, f"tap{n}", address, f"02:00:00:00:00:0{n}", host_address="10.0.0.1"
+        )
         host.run("ip", "route", "add", address, "dev", f"tap{n}")
     service = serve(
         workshop,
@@ -85,7 +46,9 @@ def two_tenants(workshop, host):
     """Two guests with the same address, each on an interface of its own, told apart by it."""
     guests = []
     for n, mac in ((1, MAC_1), (2, MAC_2)):
-        guests.append(Guest(workshop, host, f"tap{n}", "10.0.0.1", "172.26.2.10", mac))
+        guests.append(
+            Guest(workshop, host, f"tap{n}", "172.26.2.10", mac, host_address="10.0.0.1")
+        )
         # Replies leave by the interface that the socket is bound to.
         host.run("ip", "route", "add", "172.26.2.10", "dev", f"tap{n}", "metric", str(n))
     return guests

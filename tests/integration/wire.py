@@ -68,10 +68,11 @@ class Reply:
 class Connection:
     """One TCP connection to the service, with what was received but not yet consumed."""
 
-    def __init__(self, address, port, source=None, make_socket=socket.socket, rcvbuf=None, tls=None):
+    def __init__(self, address, port, source=None, make_socket=socket.socket, rcvbuf=None, tls=None,
+                 timeout=TIMEOUT_S):  # fmt: skip
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.sock = make_socket(family, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT_S)
+        self.sock.settimeout(timeout)
         if rcvbuf is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         try:

@@ -85,7 +85,8 @@ static void test_a_file_sets_the_struct(void **state)
 {
 	(void)state;
 	static const char text[] =
-		"listen: [{address: 127.0.0.1, interface: lo, network: tenant-a}]\n"
+		"listen: [{address: 127.0.0.1, interface: lo, network: tenant-a, netns: blue,\n"
+		"  setUp: true}]\n"
 		"control: {address: 127.0.0.2, port: 1, socket: /run/s}\n"
 		"user: telltale\nstore: sqlite:/s.db\nregion: eu-north-1\naccountId: 000000000001\n"
 		"limits: {requestsPerSecond: 2, burst: 3, connectionsPerInstance: 4,\n"
@@ -99,6 +100,8 @@ static void test_a_file_sets_the_struct(void **state)
 	assert_int_equal(config->listen[0].address.b[15], 1);
 	assert_string_equal(config->listen[0].interface.p, "lo");
 	assert_string_equal(config->listen[0].network.p, "tenant-a");
+	assert_string_equal(config->listen[0].netns.p, "blue");
+	assert_true(config->listen[0].set_up);
 	assert_false(config->listen_default);
 	assert_int_equal(config->control.address.b[15], 2);
 	assert_int_equal(config->control.port, 1);

@@ -94,6 +94,29 @@ static void test_loopback(void **state)
 	}
 }
 
+static void test_any(void **state)
+{
+	(void)state;
+	static const struct {
+		int line;
+		const char *text;
+		bool any;
+	} cases[] = {
+		{__LINE__, "0.0.0.0", true},
+		{__LINE__, "::", true},
+		{__LINE__, "::ffff:0.0.0.0", true},
+		{__LINE__, "0.0.0.1", false},
+		{__LINE__, "::1", false},
+		{__LINE__, "128.0.0.0", false},
+		{__LINE__, "8000::", false},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct ipaddr addr;
+		HOLDS(cases[i].line, ipaddr_parse(str_of(cases[i].text), &addr) == 0);
+		HOLDS(cases[i].line, ipaddr_is_any(&addr) == cases[i].any);
+	}
+}
+
 static void test_parse_refuses(void **state)
 {
 	(void)state;
@@ -259,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_loopback),
+		cmocka_unit_test(test_any),
 		cmocka_unit_test(test_parse_refuses),
 		cmocka_unit_test(test_prefix),
 		cmocka_unit_test(test_mask),

@@ -65,6 +65,8 @@ static void count_some(struct fixture *f)
 	count(f, "bb", STATS_V2 + STATS_401, 1);
 	atomic_store(&f->workers[0]->unknown, 4);
 	atomic_store(&f->workers[1]->unknown, 5);
+	atomic_store(&f->workers[0]->mismatches, 1);
+	atomic_store(&f->workers[1]->mismatches, 2);
 }
 
 static const char totals[] =
@@ -109,6 +111,10 @@ static const char totals[] =
 	" instance.\n"
 	"# TYPE telltale_unknown_callers_total counter\n"
 	"telltale_unknown_callers_total 9\n"
+	"# HELP telltale_identity_mismatch_total Connections with an instance's address, but not its"
+	" MAC or interface.\n"
+	"# TYPE telltale_identity_mismatch_total counter\n"
+	"telltale_identity_mismatch_total 3\n"
 	"# HELP telltale_connections Open connections of guests.\n"
 	"# TYPE telltale_connections gauge\n"
 	"telltale_connections 3\n"
@@ -230,9 +236,9 @@ static void by_the_grammar(void **state)
 		assert_int_equal(str_to_u64(str_from(value, 1), &number), 0);
 		samples++;
 	}
-	assert_int_equal(helps, 10);
-	assert_int_equal(types, 10);
-	assert_int_equal(samples, 20 + 4 * 2 + 5);
+	assert_int_equal(helps, 11);
+	assert_int_equal(types, 11);
+	assert_int_equal(samples, 20 + 4 * 2 + 6);
 }
 
 static void without_instances(void **state)
