@@ -1,5 +1,6 @@
 """hosts - a hypervisor host in a network namespace, its bridges and taps, and guests behind them."""
 
+import pathlib
 import re
 import shutil
 
@@ -11,6 +12,7 @@ LINK_LOCAL = "169.254.169.254"
 LINK_LOCAL_6 = "fd00:ec2::254"
 MAC_1, MAC_2 = "02:aa:bb:cc:dd:01", "02:aa:bb:cc:dd:02"
 ID = "/latest/meta-data/instance-id"
+NET_ADMIN, SYS_ADMIN = 1 << 12, 1 << 21  # of capabilities(7)
 
 NEEDS_IP = pytest.mark.skipif(
     shutil.which("ip") is None, reason="NO ip COMMAND (iproute2) HERE, NOT TESTED"
@@ -125,10 +127,21 @@ def interfaces(space):
 
 
 def listening(space):
-    """What `ss` shows: (address, device or None) of every TCP listener."""
-    out = space.run("ss", "-Hltn")
-    return {line.split()[3] for line in out.splitlines()}
+    """The addresses of all TCP listeners, with their interfaces, as `ss` shows them."""
+    return set(space.run("sh", "-c", "ss -Hltn | awk '{print $4}' | sort -u").split())
 
 
 def wait_log(service, pattern, since=0):
     return wire.wait_until(lambda: re.search(pattern, service.log()[since:]), f"{pattern!r} logged")
+
+
+def capabilities(service):
+    """What each thread may do, by the thread's number. One that may reboot the machine is a
+    sanitizer's own, and older than the daemon's main()."""
+    found = {}
+    for task in pathlib.Path(f"/proc/{service.process.pid}/task").iterdir():
+        sets = re.findall(r"^Cap(?:Eff|Prm):\s+(\w+)$", (task / "status").read_text(), re.M)
+        caps = int(sets[0], 16) | int(sets[1], 16)
+        if not caps & 1 << 22:
+            found[int(task.name)] = caps
+    return found

@@ -1,7 +1,6 @@
 """`setUp`: the daemon gives interfaces the addresses that it serves on, and takes its own away."""
 
 import os
-import pathlib
 import pwd
 
 import pytest
@@ -10,7 +9,7 @@ import hosts
 import samples
 import wire
 from daemon import error_lines
-from hosts import ID, LINK_LOCAL, LINK_LOCAL_6, MAC_1, Guest
+from hosts import ID, LINK_LOCAL, LINK_LOCAL_6, MAC_1, NET_ADMIN, SYS_ADMIN, Guest
 
 pytestmark = hosts.NEEDS_IP
 
@@ -20,7 +19,6 @@ INSTANCES = [
         "web-1", ["172.26.2.11", "2001:db8::11"], metadataOptions=samples.options()
     )
 ]
-NET_ADMIN, SYS_ADMIN = 1 << 12, 1 << 21
 
 
 def listen_on(interface, **more):
@@ -133,22 +131,12 @@ def test_a_daemon_that_may_not_says_so_in_one_line(workshop, host):
     assert f"can't give br0 the address {LINK_LOCAL}: Operation not permitted" in line
 
 
-def effective(pid):
-    """What each thread may do, by the thread's number."""
-    found = {}
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        for line in (task / "status").read_text().splitlines():
-            if line.startswith(("CapEff:", "CapPrm:")):
-                found[task.name] = found.get(task.name, 0) | int(line.split()[1], 16)
-    return found
-
-
 def test_one_thread_alone_may_change_addresses(workshop, host):
     service = hosts.serve(workshop, host, listen_on("br0"), INSTANCES)
-    threads = effective(service.process.pid)
+    threads = hosts.capabilities(service)
     assert len(threads) > 3
     assert sum(bool(caps & NET_ADMIN) for caps in threads.values()) == 1
-    assert not threads[str(service.process.pid)] & NET_ADMIN
+    assert not threads[service.process.pid] & NET_ADMIN
     assert not any(caps & SYS_ADMIN for caps in threads.values())
 
 
@@ -157,7 +145,7 @@ def test_without_set_up_none_may(workshop, host):
         host.run("ip", "address", "add", address, "dev", "br0", "nodad")
     listen = [{"address": LINK_LOCAL, "port": 80, "interface": "br0"}]
     service = hosts.serve(workshop, host, listen, INSTANCES)
-    assert not any(caps & NET_ADMIN for caps in effective(service.process.pid).values())
+    assert not any(caps & NET_ADMIN for caps in hosts.capabilities(service).values())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="NOT ROOT HERE, `user:` NOT TESTED")
