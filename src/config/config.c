@@ -218,7 +218,8 @@ static int load_instances(struct loader *loader, const struct node *node)
 	TRY(source_resolve(config->file, node->text, &path));
 	buf_add_char(&path, '\0');
 	TRY(buf_status(&path));
-	int rc = spec_from_path(path.p, &config->instances, &why);
+	const char *only = path.p;
+	int rc = spec_from_paths(&only, 1, &config->files, &config->instances, &why);
 	if (rc < 0 && rc > E_AGAIN) {
 		/* The file can't be read; what is in it is told with its own place. */
 		return node_fail(node, config->file, loader->diag, rc, "instances: %s", why.text);
@@ -413,8 +414,8 @@ static int flag_instances(struct loader *loader)
 		return 0;
 	}
 	*source_of(loader->config, find_setting(STR("instances"))) = "--instances";
-	return spec_from_paths(
-		flags->instances, flags->n_instances, &loader->config->instances, loader->diag);
+	return spec_from_paths(flags->instances, flags->n_instances, &loader->config->files,
+		&loader->config->instances, loader->diag);
 }
 
 static int load_flags(struct loader *loader)
@@ -581,6 +582,7 @@ void config_free(struct config *config)
 		}
 		tls_context_free(config->control.tls);
 		json_decref(config->instances);
+		files_done(&config->files);
 		arena_done(&config->arena_);
 		free(config);
 	}

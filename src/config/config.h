@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/ipaddr.h"
 #include "config/credential.h"
+#include "config/files.h"
 #include "platform/tls.h"
 
 #define CONFIG_FILE_BYTES ((size_t)256 * 1024 * 1024)
@@ -72,7 +73,8 @@ struct config {
 	struct str log_level; /* error, warn, info, debug */
 	json_t *instances;    /* array of specifications (config/spec.h) */
 	size_t n_instances;
-	bool sample; /* the only one is the sample */
+	struct files files; /* that the instances are in; none when they are in `file` itself */
+	bool sample;        /* the only one is the sample */
 };
 
 /* What the command line sets over the file; zeroed: nothing. */

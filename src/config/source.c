@@ -79,11 +79,16 @@ bool source_is_folder(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool source_is_wanted(struct str name)
+{
+	return name.n && name.p[0] != '.' &&
+	       (str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) ||
+		       str_ends(name, STR(".json")));
+}
+
 static int is_wanted(const struct dirent *entry)
 {
-	struct str name = str_of(entry->d_name);
-	return name.p[0] != '.' && (str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) ||
-					   str_ends(name, STR(".json")));
+	return source_is_wanted(str_of(entry->d_name));
 }
 
 static int by_bytes(const struct dirent **a, const struct dirent **b)
@@ -91,7 +96,7 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static const char *join(struct arena *arena, const char *folder, const char *name)
+const char *source_join(struct arena *arena, const char *folder, const char *name)
 {
 	size_t n = strlen(folder), bytes = strlen(name) + 1;
 	bool slash = n == 0 || folder[n - 1] != '/';
@@ -116,7 +121,7 @@ int source_list(struct arena *arena, const char *folder, const char ***ret_paths
 	bool complete = paths != NULL;
 	for (int i = 0; i < n; i++) {
 		if (complete) {
-			paths[i] = join(arena, folder, entries[i]->d_name);
+			paths[i] = source_join(arena, folder, entries[i]->d_name);
 			complete = paths[i] != NULL;
 		}
 		free(entries[i]);

@@ -31,9 +31,14 @@ MUST_CHECK int source_resolve(const char *file, struct str path, struct buf *ret
 /* A path is a folder. False when there is nothing. */
 bool source_is_folder(const char *path);
 
+/* A file of this name in a folder is one of instances: .yaml, .yml or .json, no dot at the start. */
+bool source_is_wanted(struct str name);
+
+/* "FOLDER/NAME" in the arena; NULL when out of memory. */
+const char *source_join(struct arena *arena, const char *folder, const char *name);
+
 /*
- * The .yaml, .yml and .json files of a folder in bytewise order, as "FOLDER/NAME" in the arena;
- * those whose name starts with a dot are left out.
+ * The wanted files of a folder in bytewise order, as "FOLDER/NAME" in the arena.
  * Returns 0, -ENOMEM or -errno; diag starts with the folder.
  */
 MUST_CHECK int source_list(struct arena *arena, const char *folder, const char ***ret_paths,

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "config/facts.h"
 #include "config/source.h"
+#include "platform/file.h"
 
 int spec_each_name(int (*on_name)(void *ctx, struct str name), void *ctx)
 {
@@ -61,6 +62,9 @@ int spec_set_add(void *ctx, const struct node *node)
 	CLEANUP(field_json_done) json_t *spec = NULL;
 	TRY(spec_from_node(node, set->file, &spec, set->diag));
 	TRY(claim_name(set, node));
+	if (set->files) {
+		TRY(files_add_name(set->files, node_get(node, STR("name"))->text));
+	}
 	return json_array_append(set->specs, spec) == 0 ? 0 : -ENOMEM;
 }
 
@@ -94,11 +98,16 @@ static int collect_text(struct spec_set *set, struct str text)
 	return root->kind == NODE_LIST ? 0 : collect_map(set, root);
 }
 
-static int collect_file(struct spec_set *set, const char *path)
+/* What comes from a pipe can be read once; in a folder nothing may be waited for. */
+static int collect_file(struct spec_set *set, const char *path, bool regular)
 {
 	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
 	set->file = path;
-	TRY(source_read(path, SPEC_FILE_BYTES, &text, set->diag));
+	if (set->files) {
+		TRY(files_add(set->files, path, file_stamp(path), 0));
+	}
+	TRY(regular ? file_read(path, SPEC_FILE_BYTES, &text, set->diag)
+		    : source_read(path, SPEC_FILE_BYTES, &text, set->diag));
 	return collect_text(set, buf_str(&text));
 }
 
@@ -107,12 +116,18 @@ static int collect_path(struct spec_set *set, const char *path)
 	CLEANUP(arena_done) struct arena arena = ARENA_EMPTY;
 	const char **files;
 	size_t n;
+	int rc = set->files ? files_add_root(set->files, path) : 0;
+	if (rc < 0) {
+		return rc == E_LIMIT ? diag_set(set->diag, rc, "more than %d paths of instances",
+					       FILES_ROOTS_MAX)
+				     : rc;
+	}
 	if (!source_is_folder(path)) {
-		return collect_file(set, path);
+		return collect_file(set, path, false);
 	}
 	TRY(source_list(&arena, path, &files, &n, set->diag));
 	for (size_t i = 0; i < n; i++) {
-		TRY(collect_file(set, files[i]));
+		TRY(collect_file(set, files[i], true));
 	}
 	return 0;
 }
@@ -138,10 +153,12 @@ int spec_from_text(struct str text, const char *file, json_t **ret_specs, struct
 	return take(&set, rc, ret_specs);
 }
 
-int spec_from_paths(const char *const *paths, size_t n, json_t **ret_specs, struct diag *diag)
+int spec_from_paths(const char *const *paths, size_t n, struct files *files, json_t **ret_specs,
+	struct diag *diag)
 {
 	CLEANUP(spec_set_done) struct spec_set set;
 	int rc = spec_set_init(&set, NULL, diag);
+	set.files = files;
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		rc = collect_path(&set, paths[i]);
 	}
@@ -150,5 +167,17 @@ int spec_from_paths(const char *const *paths, size_t n, json_t **ret_specs, stru
 
 int spec_from_path(const char *path, json_t **ret_specs, struct diag *diag)
 {
-	return spec_from_paths(&path, 1, ret_specs, diag);
+	return spec_from_paths(&path, 1, NULL, ret_specs, diag);
+}
+
+int spec_from_file(const char *path, json_t **ret_specs, json_t **ret_places, struct diag *diag)
+{
+	CLEANUP(spec_set_done) struct spec_set set;
+	int rc = spec_set_init(&set, NULL, diag);
+	if (rc == 0) {
+		rc = collect_file(&set, path, true);
+	}
+	TRY(take(&set, rc, ret_specs));
+	*ret_places = json_incref(set.seen_);
+	return 0;
 }

@@ -21,6 +21,7 @@
 
 #include <jansson.h>
 
+#include "config/files.h"
 #include "config/node.h"
 
 #define SPEC_FILE_BYTES ((size_t)256 * 1024 * 1024)
@@ -36,10 +37,11 @@ MUST_CHECK int spec_from_node(
 
 /* Specifications of which no two have the same name, as they come. */
 struct spec_set {
-	json_t *specs;     /* array */
-	json_t *seen_;     /* name: where it stands */
-	const char *file;  /* of the next ones, borrowed; NULL: none */
-	struct diag *diag; /* borrowed; what has failed, but for -ENOMEM */
+	json_t *specs;       /* array */
+	json_t *seen_;       /* name: where it stands */
+	const char *file;    /* of the next ones, borrowed; NULL: none */
+	struct files *files; /* where to note which file they are in, borrowed; NULL: nowhere */
+	struct diag *diag;   /* borrowed; what has failed, but for -ENOMEM */
 };
 
 MUST_CHECK int spec_set_init(struct spec_set *set, const char *file, struct diag *diag);
@@ -59,9 +61,19 @@ MUST_CHECK int spec_from_text(
 /* The same from a file, or from every .yaml, .yml and .json file of a folder, in bytewise order. */
 MUST_CHECK int spec_from_path(const char *path, json_t **ret_specs, struct diag *diag);
 
-/* The same from several files and folders; a name may be there once in all of them. */
-MUST_CHECK int spec_from_paths(
-	const char *const *paths, size_t n, json_t **ret_specs, struct diag *diag);
+/*
+ * The same from several files and folders; a name may be there once in all of them.
+ * files  gets a root for each path, and the files that were read; NULL: nobody wants to know
+ */
+MUST_CHECK int spec_from_paths(const char *const *paths, size_t n, struct files *files,
+	json_t **ret_specs, struct diag *diag);
+
+/*
+ * The same from a regular file.
+ * ret_places  an object: by name, where the instance stands, as "FILE:LINE:COLUMN"
+ */
+MUST_CHECK int spec_from_file(
+	const char *path, json_t **ret_specs, json_t **ret_places, struct diag *diag);
 
 /*
  * The file is the wish, the store the truth: change `effective` by what is different between

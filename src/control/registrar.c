@@ -7,6 +7,7 @@
 #include "control/request.h"
 #include "metadata/derive.h"
 
+#define GONE_LINES        100
 #define PRIVATE_ADDRESSES (256 * 251) /* of 172.26.0.0/16 */
 
 struct registrar *registrar_new(struct registry *registry, struct store *store,
@@ -308,14 +309,61 @@ static int by_name(const json_t *specs, json_t **ret_map)
 	return map ? 0 : -ENOMEM;
 }
 
-int registrar_apply_files(struct registrar *registrar, const struct deed *deed, const json_t *specs,
-	size_t *ret_changed, struct diag *diag)
+/* Where somebody looks for what became of a guest. */
+static void tell_gone(const struct plan *plan)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < plan->n; i++) {
+		if (plan->v[i].spec) {
+			continue;
+		}
+		if (n++ < GONE_LINES) {
+			LOG(LOG_INFO, "control", "an instance has left its file and is gone",
+				LOG_TEXT("instance", plan->v[i].name));
+		}
+	}
+	if (n > GONE_LINES) {
+		LOG(LOG_INFO, "control", "more instances have left their files and are gone",
+			LOG_INT("more", n - GONE_LINES));
+	}
+}
+
+static int apply_named(struct applying *apply, const json_t *name)
+{
+	struct store *store = apply->registrar->store;
+	struct str text = str_of(json_string_value(name));
+	int rc = store->ops->instance_get(store, text, apply_row, apply, apply->diag);
+	return rc == E_NOTFOUND ? 0 : rc;
+}
+
+/* The rows that there may be something to do with. gone is NULL: all of them. */
+static int apply_rows(struct applying *apply, const json_t *specs, const json_t *gone)
+{
+	struct store *store = apply->registrar->store;
+	json_t *item;
+	size_t i;
+	if (!gone) {
+		return store->ops->instance_each(store, apply_row, apply, apply->diag);
+	}
+	/* While `wished` is whole: what is in it has gone from one file into another. */
+	json_array_foreach (gone, i, item) {
+		bool wished = json_object_get(apply->wished, json_string_value(item)) != NULL;
+		TRY(wished ? 0 : apply_named(apply, item));
+	}
+	json_array_foreach (specs, i, item) {
+		TRY(apply_named(apply, json_object_get(item, "name")));
+	}
+	return 0;
+}
+
+static int apply_specs(struct registrar *registrar, const struct deed *deed, const json_t *specs,
+	const json_t *gone, size_t *ret_changed, struct diag *diag)
 {
 	struct applying apply = {.registrar = registrar, .now_s = registrar->now_s(), .diag = diag};
 	diag_write(diag, "out of memory"); /* until somebody knows better */
 	TRY(by_name(specs, &apply.wished));
 	pthread_mutex_lock(&registrar->lock);
-	int rc = registrar->store->ops->instance_each(registrar->store, apply_row, &apply, diag);
+	int rc = apply_rows(&apply, specs, gone);
 	if (rc == 0) {
 		rc = apply.rc;
 	}
@@ -326,12 +374,25 @@ int registrar_apply_files(struct registrar *registrar, const struct deed *deed, 
 		rc = commit(registrar, &apply.plan, deed, diag);
 	}
 	if (rc == 0) {
+		tell_gone(&apply.plan);
 		*ret_changed = apply.plan.n;
 	}
 	pthread_mutex_unlock(&registrar->lock);
 	plan_done(&apply.plan);
 	json_decref(apply.wished);
 	return rc;
+}
+
+int registrar_apply_files(struct registrar *registrar, const struct deed *deed, const json_t *specs,
+	size_t *ret_changed, struct diag *diag)
+{
+	return apply_specs(registrar, deed, specs, NULL, ret_changed, diag);
+}
+
+int registrar_apply_some(struct registrar *registrar, const struct deed *deed, const json_t *specs,
+	const json_t *gone, size_t *ret_changed, struct diag *diag)
+{
+	return apply_specs(registrar, deed, specs, gone, ret_changed, diag);
 }
 
 /* --- single changes -------------------------------------------------------------------------- */

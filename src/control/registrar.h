@@ -43,10 +43,18 @@ MUST_CHECK int registrar_load(struct registrar *registrar, struct diag *diag);
 
 /*
  * Apply the files' specifications (an array) as a whole: new ones are added, changed members are
- * applied, instances that came from a file and are in none any more go. ret_changed: how many.
+ * applied, instances that came from a file and are in none any more go, and are named in the log.
+ * ret_changed: how many.
  */
 MUST_CHECK int registrar_apply_files(struct registrar *registrar, const struct deed *deed,
 	const json_t *specs, size_t *ret_changed, struct diag *diag);
+
+/*
+ * The same for some of the files: `specs` is what they say now, and of other instances that came from
+ * a file only those go whose names are in `gone` (an array).
+ */
+MUST_CHECK int registrar_apply_some(struct registrar *registrar, const struct deed *deed,
+	const json_t *specs, const json_t *gone, size_t *ret_changed, struct diag *diag);
 
 /*
  * Make or replace instances by specification; all of them or none. Options that a specification does

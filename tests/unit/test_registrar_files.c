@@ -144,6 +144,75 @@ static void a_deleted_one_comes_back_by_request_or_goes_from_the_file(void **sta
 	case_text(__LINE__, control_who(c, "10.0.0.1"), "n1");
 }
 
+/* --- some of the files ------------------------------------------------------------------------- */
+
+/* gone: JSON in which ' stands for ". */
+static int apply_some(struct control *c, const char *text, const char *gone)
+{
+	json_t *specs = *text ? control_specs(text) : json_array(), *names = help_json(gone);
+	size_t changed = 99999;
+	c->diag.text[0] = '\0';
+	alloc_fail_at(control_fail_at);
+	int rc = registrar_apply_some(c->registrar, NULL, specs, names, &changed, &c->diag);
+	json_decref(specs);
+	json_decref(names);
+	return rc < 0 ? rc : (int)changed;
+}
+
+static void some_of_the_files(void **state)
+{
+	struct control *c = *state;
+	assert_int_equal(control_put(c, "{name: mine, match: {addresses: [10.0.0.1]}}"), 0);
+	assert_int_equal(control_apply(c, "[{name: n1}, {name: n2}, {name: n3}]"), 3);
+	assert_int_equal(control_options(c, "n1", "{'httpPutResponseHopLimit': 3}"), 0);
+	/* Others stay, one that was made by request too, whatever is said of it. */
+	assert_int_equal(
+		apply_some(c, "[{name: n1, tags: {a: b}}, {name: n4}]", "['n2', 'mine', 'nobody']"),
+		3);
+	assert_null(control_instance(c, "n2"));
+	assert_non_null(control_instance(c, "mine"));
+	assert_non_null(control_instance(c, "n3"));
+	assert_non_null(control_instance(c, "n4"));
+	assert_int_equal(control_instance(c, "n1")->options.hop_limit, 3);
+	/* The same again is no change. */
+	assert_int_equal(apply_some(c, "[{name: n1, tags: {a: b}}, {name: n4}]", "['n2']"), 0);
+	/* From one file into another: it is not gone, and is not made anew. */
+	uint32_t epoch = control_instance(c, "n1")->record.token_epoch;
+	assert_int_equal(apply_some(c, "{name: n1, tags: {a: c}}", "['n1']"), 1);
+	assert_int_equal(control_instance(c, "n1")->record.token_epoch, epoch);
+	assert_int_equal(control_instance(c, "n1")->options.hop_limit, 3);
+	/* One that was deleted by request and leaves its file is forgotten. */
+	assert_int_equal(registrar_delete(c->registrar, NULL, STR("n3"), &c->diag), 0);
+	assert_int_equal(apply_some(c, "{name: n3}", "[]"), 0);
+	assert_int_equal(apply_some(c, "", "['n3']"), 1);
+	assert_int_equal(apply_some(c, "{name: n3}", "[]"), 1);
+	control_restart(c);
+	assert_int_equal(registry_count(c->registry), 4);
+}
+
+static void some_of_the_files_without_memory(void **state)
+{
+	bool failed = true;
+	for (unsigned n = 1; failed; n++) {
+		assert_int_equal(control_teardown(state), 0);
+		assert_int_equal(control_setup(state), 0);
+		struct control *c = *state;
+		assert_int_equal(control_apply(c, "[{name: n1}, {name: n2}, {name: n3}]"), 3);
+		control_fail_at = n;
+		int rc = apply_some(c, "[{name: n1, tags: {a: b}}, {name: n4}]", "['n2']");
+		control_fail_at = 0;
+		failed = alloc_fail_at(0);
+		if (rc < 0) {
+			assert_int_equal(rc, -ENOMEM);
+			rc = apply_some(c, "[{name: n1, tags: {a: b}}, {name: n4}]", "['n2']");
+		}
+		assert_true(rc == 3 || rc == 0); /* 0: all but the publishing was done */
+		control_restart(c);
+		assert_null(control_instance(c, "n2"));
+		assert_non_null(control_instance(c, "n4"));
+	}
+}
+
 static void files_that_contradict(void **state)
 {
 	struct control *c = *state;
@@ -381,6 +450,8 @@ int main(void)
 		TEST(a_file_s_instance_that_is_replaced),
 		TEST(a_file_s_instance_that_is_deleted),
 		TEST(a_deleted_one_comes_back_by_request_or_goes_from_the_file),
+		TEST(some_of_the_files),
+		TEST(some_of_the_files_without_memory),
 		TEST(files_that_contradict),
 		TEST(stop_and_start_by_file),
 		TEST(loaded),
