@@ -14,6 +14,7 @@
 #include "daemon/banner.h"
 #include "daemon/control_plane.h"
 #include "daemon/data_plane.h"
+#include "daemon/feed.h"
 #include "daemon/keys.h"
 #include "daemon/process.h"
 #include "daemon/sample_key.h"
@@ -44,6 +45,7 @@ struct daemon {
 	struct control_plane *control;
 	struct spaces *spaces;
 	struct data_plane *data;
+	struct feed *feed;
 	_Atomic bool ready;
 	int64_t started_s;
 	int signal_fd;
@@ -182,6 +184,9 @@ static int apply_files(struct daemon *daemon, struct config *config, struct diag
 	/* From now on the registry has them; a hundred thousand of them twice would be a pity. */
 	config_forget_instances(config);
 	(void)malloc_trim(0); /* whatever it could give back */
+	if (feed_follow(daemon->feed, &config->files) < 0) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
 	LOG(LOG_INFO, "daemon", "instances", LOG_INT("changed", changed),
 		LOG_INT("total", registry_count(daemon->registry)));
 	return 0;
@@ -199,6 +204,10 @@ static int load(struct daemon *daemon, unsigned workers, struct diag *diag)
 						       &daemon->site, clock_wall_s)
 					     : NULL;
 	if (!daemon->registrar) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	daemon->feed = feed_new(daemon->registrar, daemon->registry);
+	if (!daemon->feed) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
 	TRY(registrar_load(daemon->registrar, diag));
@@ -386,16 +395,36 @@ static bool take_signals(struct daemon *daemon)
 	return go_on;
 }
 
+/* Files that changed have been looked at: what is shown of the configuration follows. */
+static void note_instances(struct daemon *daemon)
+{
+	pthread_mutex_lock(&daemon->config_lock);
+	daemon->config->n_instances = feed_instances(daemon->feed);
+	pthread_mutex_unlock(&daemon->config_lock);
+}
+
 static void serve(struct daemon *daemon)
 {
-	struct pollfd wait = {.fd = daemon->signal_fd, .events = POLLIN};
-	for (;;) {
-		int n = poll(&wait, 1, TICK_MS);
-		if (n > 0 && !take_signals(daemon)) {
+	struct pollfd wait[] = {{.fd = daemon->signal_fd, .events = POLLIN},
+		{.fd = feed_fd(daemon->feed), .events = POLLIN}};
+	for (uint64_t tick_ms = 0;;) {
+		uint64_t now_ms = clock_mono_ms();
+		if (now_ms >= tick_ms) {
+			(void)registrar_refresh_roles(
+				daemon->registrar); /* it logs what went wrong */
+			registrar_tick(daemon->registrar);
+			tick_ms = now_ms + TICK_MS;
+		}
+		int left_ms = (int)(tick_ms - now_ms), feed_ms = feed_wait_ms(daemon->feed, now_ms);
+		int n = poll(wait, 2, left_ms < feed_ms ? left_ms : feed_ms);
+		if (n > 0 && wait[0].revents && !take_signals(daemon)) {
 			return;
 		}
-		(void)registrar_refresh_roles(daemon->registrar); /* it logs what went wrong */
-		registrar_tick(daemon->registrar);
+		/* A reload may have given it its first file. */
+		wait[1].fd = feed_fd(daemon->feed);
+		if (feed_turn(daemon->feed, clock_mono_ms())) {
+			note_instances(daemon);
+		}
 	}
 }
 
@@ -418,6 +447,7 @@ static void stop(struct daemon *daemon)
 	data_plane_free(daemon->data);
 	spaces_free(daemon->spaces);      /* addresses go last: replies leave by them */
 	registrar_end(daemon->registrar); /* nobody counts any more */
+	feed_free(daemon->feed);
 	registrar_free(daemon->registrar);
 	registry_free(daemon->registry);
 	keys_done(&daemon->keys);
