@@ -15,7 +15,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("TELLTALE_BIN", ROOT / "build/release/telltale")).resolve()
-GUIDES = ["developer.md", "operator.md", "security.md"]
+GUIDES = ["developer.md", "guests.md", "operator.md", "security.md"]
 BLOCK = re.compile(r"^```(yaml|console) *(\S*)\n(.*?)^```$", re.M | re.S)
 MARK = "=== telltale example"
 READY_S = 20
