@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "base/timefmt.h"
-#include "platform/listen.h"
 
 #define SOCKET_MODE        0600
 #define HEAD_BYTES         16384
@@ -198,10 +197,13 @@ static int open_listener(struct control_plane *plane, const struct door *door, s
 	struct listen_spec spec = {.address = control->address, .port = control->port};
 	int fd = -1;
 	if (door->socket) {
-		fd = listen_unix(str_of(plane->socket), SOCKET_MODE, diag);
-		plane->listening = fd >= 0;
+		fd = activation_unix(plane->config.inherited, str_of(plane->socket));
+		if (fd == E_NOTFOUND) {
+			fd = listen_unix(str_of(plane->socket), SOCKET_MODE, diag);
+			plane->listening = fd >= 0;
+		}
 	} else {
-		TRY(listen_tcp(&spec, 1, &fd, diag));
+		TRY(activation_tcp(plane->config.inherited, &spec, 1, &fd, diag));
 	}
 	return fd;
 }

@@ -16,6 +16,7 @@
 #include "control/api.h"
 #include "control/metrics.h"
 #include "http/worker.h"
+#include "platform/activation.h"
 
 /* A file of very many instances comes by the socket. Whoever may connect can fill the address's. */
 #define CONTROL_SOCKET_BODY_BYTES  ((size_t)64 * 1024 * 1024)
@@ -31,6 +32,8 @@ struct control_plane_config {
 	const struct config *settings; /* control.address, .port, .socket, .tls */
 	struct conn_table *table;
 	uint16_t first_id; /* of CONTROL_WORKERS workers in the table */
+	struct activation
+		*inherited; /* sockets that are open already; for control_plane_new() alone */
 	struct api api;
 	/* Fill in a scrape's numbers; called on the control thread. */
 	void (*metrics)(void *ctx, struct metrics *ret_metrics);
@@ -46,7 +49,7 @@ MUST_CHECK int control_plane_new(const struct control_plane_config *config,
 /* What the address speaks from now on, NULL: plain HTTP. The socket is not asked, it never does TLS. */
 void control_plane_secure(struct control_plane *plane, struct tls_context *tls);
 
-/* Ends the thread and removes the socket's file. */
+/* Ends the thread and removes the socket's file, unless the socket was inherited. */
 void control_plane_free(struct control_plane *plane);
 
 #endif

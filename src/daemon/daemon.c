@@ -17,10 +17,12 @@
 #include "daemon/feed.h"
 #include "daemon/keys.h"
 #include "daemon/process.h"
+#include "daemon/pulse.h"
 #include "daemon/sample_key.h"
 #include "platform/clock.h"
 #include "platform/file.h"
 #include "platform/listen.h"
+#include "platform/notify.h"
 #include "version.h"
 
 #define DRAIN_MS      5000
@@ -49,6 +51,8 @@ struct daemon {
 	_Atomic bool ready;
 	int64_t started_s;
 	int signal_fd;
+	struct notify notify; /* the service manager, and what it has left us */
+	struct activation inherited;
 };
 
 static int64_t wall_ms(void)
@@ -230,6 +234,7 @@ static int start_control(struct daemon *daemon, struct diag *diag)
 		.settings = daemon->first,
 		.table = &daemon->table,
 		.first_id = CONTROL_ID,
+		.inherited = &daemon->inherited,
 		.api = {.registrar = daemon->registrar,
 			.site = &daemon->site,
 			.now_ms = wall_ms,
@@ -278,7 +283,7 @@ static int make_data(struct daemon *daemon, unsigned workers, struct diag *diag)
 	};
 	TRY(data_plane_new(&config, &daemon->data, diag));
 	const struct follow_handler listeners = data_plane_listeners(daemon->data);
-	return spaces_start(daemon->spaces, &listeners, diag);
+	return spaces_start(daemon->spaces, &listeners, &daemon->inherited, diag);
 }
 
 static unsigned worker_count(const struct config *config)
@@ -306,6 +311,23 @@ static int block_signals(struct daemon *daemon, struct diag *diag)
 		       : 0;
 }
 
+/* What nobody listens on is the manager's alone again; what is in use has descriptors of its own. */
+static void close_inherited(struct daemon *daemon)
+{
+	unsigned left = activation_left(&daemon->inherited);
+	if (left) {
+		LOG(LOG_WARN, "daemon", "inherited sockets that no setting names are not served",
+			LOG_INT("sockets", left));
+	}
+	activation_done(&daemon->inherited);
+}
+
+static void say_ready(const struct daemon *daemon)
+{
+	size_t n = registry_count(daemon->registry);
+	notify_ready(&daemon->notify, "Serving %zu instance%s", n, n == 1 ? "" : "s");
+}
+
 static int start(struct daemon *daemon, struct diag *diag)
 {
 	unsigned workers = worker_count(daemon->config);
@@ -324,12 +346,14 @@ static int start(struct daemon *daemon, struct diag *diag)
 	warn_of_open_keys(daemon->first);
 	config_forget_tls(daemon->first);
 	TRY(make_data(daemon, workers, diag));
+	close_inherited(daemon);
 	/* Before the first guest is answered: who sees that can rely on everything else. */
 	atomic_store_explicit(&daemon->ready, true, memory_order_release);
 	TRY(data_plane_start(daemon->data, diag));
 	LOG(LOG_INFO, "daemon", "ready", LOG_TEXT("version", TELLTALE_VERSION),
 		LOG_INT("workers", workers),
 		LOG_INT("instances", registry_count(daemon->registry)));
+	say_ready(daemon);
 	return 0;
 }
 
@@ -351,6 +375,7 @@ static void reload(struct daemon *daemon)
 {
 	struct diag diag = {{0}};
 	struct config *next = NULL;
+	notify_reloading(&daemon->notify, "Reading the configuration");
 	int rc = read_config(daemon->flags, &next, &diag);
 	if (rc == 0) {
 		/* Whatever address the file has now, what is listened on is the first one. */
@@ -362,6 +387,7 @@ static void reload(struct daemon *daemon)
 	if (rc < 0) {
 		LOG(LOG_ERROR, "daemon", "reload failed, nothing is changed",
 			LOG_TEXT("error", diag.text));
+		notify_ready(&daemon->notify, "Serving as before, reload failed: %s", diag.text);
 		config_free(next);
 		return;
 	}
@@ -376,6 +402,7 @@ static void reload(struct daemon *daemon)
 	config_forget_tls(next);
 	swap_config(daemon, next);
 	LOG(LOG_INFO, "daemon", "reloaded", LOG_INT("instances", registry_count(daemon->registry)));
+	say_ready(daemon);
 }
 
 /* Handle what has come; returns false when it is time to end. */
@@ -407,6 +434,8 @@ static void serve(struct daemon *daemon)
 {
 	struct pollfd wait[] = {{.fd = daemon->signal_fd, .events = POLLIN},
 		{.fd = feed_fd(daemon->feed), .events = POLLIN}};
+	struct pulse pulse;
+	pulse_init(&pulse, &daemon->notify, daemon->data);
 	for (uint64_t tick_ms = 0;;) {
 		uint64_t now_ms = clock_mono_ms();
 		if (now_ms >= tick_ms) {
@@ -416,7 +445,8 @@ static void serve(struct daemon *daemon)
 			tick_ms = now_ms + TICK_MS;
 		}
 		int left_ms = (int)(tick_ms - now_ms), feed_ms = feed_wait_ms(daemon->feed, now_ms);
-		int n = poll(wait, 2, left_ms < feed_ms ? left_ms : feed_ms);
+		int most_ms = left_ms < feed_ms ? left_ms : feed_ms;
+		int n = poll(wait, 2, pulse_wait_ms(&pulse, most_ms));
 		if (n > 0 && wait[0].revents && !take_signals(daemon)) {
 			return;
 		}
@@ -425,6 +455,7 @@ static void serve(struct daemon *daemon)
 		if (feed_turn(daemon->feed, clock_mono_ms())) {
 			note_instances(daemon);
 		}
+		pulse_turn(&pulse);
 	}
 }
 
@@ -432,6 +463,7 @@ static void serve(struct daemon *daemon)
 static void drain(struct daemon *daemon)
 {
 	atomic_store_explicit(&daemon->ready, false, memory_order_release);
+	notify_stopping(&daemon->notify, "Answering what has been asked");
 	spaces_stop(daemon->spaces);
 	data_plane_drain(daemon->data);
 	uint64_t until_ms = clock_mono_ms() + DRAIN_MS;
@@ -454,6 +486,8 @@ static void stop(struct daemon *daemon)
 	sample_key_done(&daemon->sample_key);
 	store_free(daemon->store);
 	conn_table_done(&daemon->table);
+	activation_done(&daemon->inherited);
+	notify_done(&daemon->notify);
 	if (daemon->signal_fd >= 0) {
 		close(daemon->signal_fd);
 	}
@@ -482,12 +516,22 @@ static void greet(struct daemon *daemon)
 	banner_print(daemon->first, &daemon->sample_key, sample);
 }
 
+/* What the service manager says and gives; before any thread, as the environment is everybody's. */
+static int take_over(struct daemon *daemon, struct diag *diag)
+{
+	TRY(notify_init(&daemon->notify, diag));
+	return activation_init(&daemon->inherited, diag);
+}
+
 int daemon_run(const struct config_flags *flags)
 {
 	struct diag diag = {{0}};
 	struct daemon daemon = {.flags = flags, .signal_fd = -1, .started_s = clock_wall_s()};
 	pthread_mutex_init(&daemon.config_lock, NULL);
-	int rc = read_config(flags, &daemon.first, &diag);
+	int rc = take_over(&daemon, &diag);
+	if (rc == 0) {
+		rc = read_config(flags, &daemon.first, &diag);
+	}
 	if (rc == 0) {
 		daemon.config = daemon.first;
 		set_log_level(daemon.config);

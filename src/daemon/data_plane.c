@@ -336,6 +336,7 @@ static struct service_throttle throttle_of(const struct config_limits *limits)
 static void *run(void *ctx)
 {
 	struct data_worker *worker = ctx;
+	(void)pthread_setname_np(pthread_self(), worker->name); /* for who looks with ps or top */
 	http_worker_run(worker->http);
 	atomic_store_explicit(&worker->ended, true, memory_order_release);
 	return NULL;
@@ -495,6 +496,15 @@ void data_plane_free(struct data_plane *plane)
 	free(plane->workers);
 	free(plane->service_workers);
 	free(plane);
+}
+
+unsigned data_plane_pulse(struct data_plane *plane)
+{
+	unsigned stuck = 0;
+	for (unsigned i = 0; i < plane->n_workers; i++) {
+		stuck += !http_worker_pulse(plane->workers[i]->http);
+	}
+	return stuck;
 }
 
 void data_plane_limit(struct data_plane *plane, const struct config_limits *limits)

@@ -44,6 +44,9 @@ struct follow_handler data_plane_listeners(struct data_plane *plane);
 /* Starts the threads. Returns 0 or an error with diag. */
 MUST_CHECK int data_plane_start(struct data_plane *plane, struct diag *diag);
 
+/* Ask every worker for a sign of life; returns how many have not given the last one. */
+unsigned data_plane_pulse(struct data_plane *plane);
+
 /* New limits for what comes from now on. */
 void data_plane_limit(struct data_plane *plane, const struct config_limits *limits);
 

@@ -168,7 +168,8 @@ static int listen_at(struct follow *follow, const struct spot *spot, struct diag
 		.vlan = spot->netif.vlan,
 		.space = follow->space_};
 	memcpy(place.interface, spot->netif.name, sizeof place.interface);
-	TRY(listen_tcp(&spec, follow->workers_, follow->fds_, diag));
+	struct activation *inherited = spot->netif.index ? NULL : follow->inherited_;
+	TRY(activation_tcp(inherited, &spec, follow->workers_, follow->fds_, diag));
 	int rc = follow->handler_.open(follow->handler_.ctx, &place, follow->fds_);
 	return rc < 0 ? diag_set(diag, rc, "no room for a listener at %s", place.interface) : rc;
 }
@@ -404,14 +405,16 @@ static int begin(struct follow *follow, int *ret_fd, struct diag *diag)
 	return follow->first_rc_;
 }
 
-int follow_begin(
-	struct follow *follow, const struct follow_handler *handler, int *ret_fd, struct diag *diag)
+int follow_begin(struct follow *follow, const struct follow_handler *handler,
+	struct activation *inherited, int *ret_fd, struct diag *diag)
 {
 	struct diag first = {{0}};
 	follow->handler_ = *handler;
 	follow->first_ = &first;
+	follow->inherited_ = inherited;
 	int rc = begin(follow, ret_fd, &first);
 	follow->first_ = NULL;
+	follow->inherited_ = NULL;
 	if (rc < 0) {
 		return diag_set(diag, rc, "%s", first.text);
 	}

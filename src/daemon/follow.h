@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "daemon/identity.h"
+#include "platform/activation.h"
 #include "platform/netif.h"
 
 /* A dummy interface for addresses that belong to none; "lo" where the kernel has no such kind. */
@@ -45,7 +46,8 @@ struct follow {
 	struct spot *spots_;
 	size_t n_spots_;
 	size_t room_;
-	struct netlink netlink_; /* for questions, also while a list is read */
+	struct activation *inherited_; /* while follow_begin() runs */
+	struct netlink netlink_;       /* for questions, also while a list is read */
 	struct netlink list_;
 	struct netlink news_;
 	unsigned own_;  /* FOLLOW_INTERFACE's or lo's index; 0: not needed so far */
@@ -69,10 +71,12 @@ bool follow_is_needed(const struct follow *follow);
 /*
  * Listen wherever it can be done now. What waits for its interface is logged; everything else that is
  * not possible is an error. *ret_fd is readable when there is news; -1 when nothing is followed.
+ * inherited: sockets that are open here already, for entries without an interface; NULL: none. One at an
+ * interface could not be had again when that comes back.
  * Returns 0 or an error with diag.
  */
 MUST_CHECK int follow_begin(struct follow *follow, const struct follow_handler *handler,
-	int *ret_fd, struct diag *diag);
+	struct activation *inherited, int *ret_fd, struct diag *diag);
 
 /*
  * Do what the news ask for, and try again what was not possible so far; that is logged.

@@ -37,6 +37,7 @@ struct spaces {
 	unsigned n;
 	unsigned workers;
 	struct follow_handler handler;
+	struct activation *inherited; /* during spaces_start() */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 };
@@ -60,7 +61,8 @@ static int enter(struct space *space, struct diag *diag)
 static int begin(struct space *space, struct diag *diag)
 {
 	int news = -1;
-	TRY(follow_begin(&space->follow, &space->all->handler, &news, diag));
+	struct activation *inherited = space->netns.n ? NULL : space->all->inherited;
+	TRY(follow_begin(&space->follow, &space->all->handler, inherited, &news, diag));
 	int rc = news < 0 ? 0 : loop_add(&space->loop, news, EPOLLIN, NEWS_TAG);
 	return rc < 0 ? diag_set(diag, rc, "can't follow interfaces: %s", result_name(rc)) : 0;
 }
@@ -243,13 +245,17 @@ struct neighbour *spaces_neighbours(const struct spaces *spaces, unsigned space,
 	return &spaces->at[space].neighbours[worker];
 }
 
-int spaces_start(struct spaces *spaces, const struct follow_handler *handler, struct diag *diag)
+int spaces_start(struct spaces *spaces, const struct follow_handler *handler,
+	struct activation *inherited, struct diag *diag)
 {
+	int rc = 0;
 	spaces->handler = *handler;
-	for (unsigned i = 0; i < spaces->n; i++) {
-		TRY(have_step(&spaces->at[i], STEP_BEGIN, diag));
+	spaces->inherited = inherited;
+	for (unsigned i = 0; rc == 0 && i < spaces->n; i++) {
+		rc = have_step(&spaces->at[i], STEP_BEGIN, diag);
 	}
-	return 0;
+	spaces->inherited = NULL;
+	return rc;
 }
 
 void spaces_stop(struct spaces *spaces)

@@ -34,9 +34,12 @@ MUST_CHECK int spaces_enter(struct spaces *spaces, struct diag *diag);
 /* Whose neighbours a worker asks about: place.space is the index. Until spaces_free(). */
 struct neighbour *spaces_neighbours(const struct spaces *spaces, unsigned space, unsigned worker);
 
-/* Listen wherever it can be done now, and follow the interfaces. Returns 0, or an error with diag. */
-MUST_CHECK int spaces_start(
-	struct spaces *spaces, const struct follow_handler *handler, struct diag *diag);
+/*
+ * Listen wherever it can be done now, and follow the interfaces. inherited: sockets that are open already
+ * in our own namespace, used during this call alone; NULL: none. Returns 0, or an error with diag.
+ */
+MUST_CHECK int spaces_start(struct spaces *spaces, const struct follow_handler *handler,
+	struct activation *inherited, struct diag *diag);
 
 /* Follow no more; the handler is not called again. */
 void spaces_stop(struct spaces *spaces);

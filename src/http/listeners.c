@@ -6,6 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* A socket that workers share wakes one of them for a connection, not all. */
+#define EVENTS (EPOLLIN | EPOLLEXCLUSIVE)
+
 int listeners_init(struct listeners *listeners, struct loop *loop, const int *fds,
 	struct tls_context *const *tls, size_t n, size_t room)
 {
@@ -15,7 +18,7 @@ int listeners_init(struct listeners *listeners, struct loop *loop, const int *fd
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < n; i++) {
-		int rc = loop_add(loop, fds[i], EPOLLIN, LISTENERS_TAG | i);
+		int rc = loop_add(loop, fds[i], EVENTS, LISTENERS_TAG | i);
 		if (rc < 0) {
 			free(at);
 			return rc;
@@ -31,9 +34,9 @@ int listeners_init(struct listeners *listeners, struct loop *loop, const int *fd
 	return 0;
 }
 
-void listeners_done(struct listeners *listeners)
+void listeners_done(struct listeners *listeners, struct loop *loop)
 {
-	listeners_close(listeners);
+	listeners_close(listeners, loop);
 	free(listeners->at);
 	listeners->at = NULL;
 }
@@ -45,12 +48,21 @@ static void close_fd(int fd)
 	}
 }
 
-void listeners_close(struct listeners *listeners)
+/* The loop forgets a socket that nobody has any more; one that others have it must be told to. */
+static void close_watched(struct loop *loop, int fd)
+{
+	if (fd >= 0) {
+		loop_remove(loop, fd);
+		close(fd);
+	}
+}
+
+void listeners_close(struct listeners *listeners, struct loop *loop)
 {
 	pthread_mutex_lock(&listeners->lock_);
 	for (size_t i = 0; i < listeners->next_n_; i++) {
 		struct listener *one = &listeners->at[i];
-		close_fd(one->fd);
+		close_watched(loop, one->fd);
 		if (one->next_fd_ != one->fd) {
 			close_fd(one->next_fd_);
 		}
@@ -117,7 +129,7 @@ void listeners_resume(struct listeners *listeners, struct loop *loop, uint64_t n
 	bool all = true;
 	for (size_t i = 0; i < listeners->n; i++) {
 		int fd = listeners->at[i].fd;
-		int rc = fd < 0 ? 0 : loop_add(loop, fd, EPOLLIN, LISTENERS_TAG | i);
+		int rc = fd < 0 ? 0 : loop_add(loop, fd, EVENTS, LISTENERS_TAG | i);
 		all &= rc == 0 || rc == -EEXIST; /* it came while the others paused */
 	}
 	listeners->again_ms = all ? 0 : now_ms + LISTENERS_PAUSE_MS;
@@ -157,13 +169,13 @@ static int turn_one(struct listeners *listeners, struct loop *loop, size_t i)
 		return 0;
 	}
 	if (one->next_fd_ >= 0) {
-		rc = loop_add(loop, one->next_fd_, EPOLLIN, LISTENERS_TAG | i);
+		rc = loop_add(loop, one->next_fd_, EVENTS, LISTENERS_TAG | i);
 	}
 	if (rc < 0) {
 		close(one->next_fd_);
 		one->next_fd_ = -1;
 	}
-	close_fd(was); /* the loop forgets it */
+	close_watched(loop, was);
 	one->fd = one->next_fd_;
 	if (one->fd < 0) {
 		/* Whoever has the number next says what is spoken there. */

@@ -46,10 +46,10 @@ struct listeners {
  */
 MUST_CHECK int listeners_init(struct listeners *listeners, struct loop *loop, const int *fds,
 	struct tls_context *const *tls, size_t n, size_t room);
-void listeners_done(struct listeners *listeners);
+void listeners_done(struct listeners *listeners, struct loop *loop);
 
 /* Close them; no more are accepted. */
-void listeners_close(struct listeners *listeners);
+void listeners_close(struct listeners *listeners, struct loop *loop);
 
 static inline bool listeners_has(const struct listeners *listeners, size_t i)
 {

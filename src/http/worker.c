@@ -22,7 +22,8 @@ enum order {
 	ORDER_DRAIN = 2,
 	ORDER_STOP = 4,
 	ORDER_LIMITS = 8,
-	ORDER_LISTENERS = 16
+	ORDER_LISTENERS = 16,
+	ORDER_PULSE = 32, /* taking it is all there is to do */
 };
 
 struct http_worker {
@@ -626,7 +627,7 @@ static void start_draining(struct http_worker *worker)
 		while (listeners_has(&worker->listeners, i) && accept_one(worker, i)) {
 		}
 	}
-	listeners_close(&worker->listeners);
+	listeners_close(&worker->listeners, &worker->loop);
 	each_connection(worker, drain_one);
 }
 
@@ -759,7 +760,7 @@ void http_worker_free(struct http_worker *worker)
 	if (!worker) {
 		return;
 	}
-	listeners_done(&worker->listeners);
+	listeners_done(&worker->listeners, &worker->loop);
 	loop_done(&worker->loop);
 	crypto_wipe(worker->in, sizeof worker->in);
 	wipe(&worker->out);
@@ -777,6 +778,13 @@ static void order(struct http_worker *worker, unsigned what)
 void http_worker_wake(struct http_worker *worker)
 {
 	order(worker, ORDER_WAKE);
+}
+
+bool http_worker_pulse(struct http_worker *worker)
+{
+	unsigned orders = atomic_load_explicit(&worker->orders, memory_order_relaxed);
+	order(worker, ORDER_PULSE);
+	return !(orders & ORDER_PULSE);
 }
 
 void http_worker_drain(struct http_worker *worker)

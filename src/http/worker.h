@@ -80,6 +80,12 @@ void http_worker_run(struct http_worker *worker);
 /* Ask the handler again for what it put off. */
 void http_worker_wake(struct http_worker *worker);
 
+/*
+ * Ask for a sign of life. Returns whether the one that was asked for before has been given: false for a
+ * worker whose loop has not turned since. The first call returns true. For one thread.
+ */
+bool http_worker_pulse(struct http_worker *worker);
+
 /* Listen no more, answer what has been asked, then end. */
 void http_worker_drain(struct http_worker *worker);
 

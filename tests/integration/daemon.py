@@ -141,6 +141,9 @@ class Daemon:
         self.log_path = self.directory / "telltale.log"
         self.out_path = self.directory / "telltale.out"
         self.process = None
+        self.env = {}  # what its environment has besides ours
+        self.pass_fds = ()
+        self.launcher = []  # what starts it, other than the commands
         self.allowed_errors = []
         self.log_checked_to = 0
         self.config = {}
@@ -182,10 +185,17 @@ class Daemon:
         """Start the process without waiting for it."""
         assert self.process is None, "already running"
         env = {k: v for k, v in os.environ.items() if not k.startswith("TELLTALE_")}
-        argv = [*self.prefix, str(BINARY), *(args or ("serve", "-c", str(self.config_path)))]
+        env.update(self.env)
+        args = args or ("serve", "-c", str(self.config_path))
+        argv = [*self.prefix, *self.launcher, str(BINARY), *args]
         with open(self.log_path, "ab") as log, open(self.out_path, "ab") as out:
             self.process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=log, env=env
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
+                env=env,
+                pass_fds=self.pass_fds,
             )
 
     def start(self, *args):

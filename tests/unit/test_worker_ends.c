@@ -341,6 +341,25 @@ static void test_orders_before_the_start(void **state)
 	assert_true(toy_join());
 }
 
+/* A sign of life comes of a loop that turns, and of nothing else. */
+static void test_pulse(void **state)
+{
+	(void)state;
+	struct http_worker *still;
+	const struct http_worker_config config = {
+		.name = "still", .id = 2, .table = &toy.table, .handler = toy_handler};
+	assert_int_equal(http_worker_new(&config, &still), 0);
+	assert_true(http_worker_pulse(still));
+	assert_false(http_worker_pulse(still));
+	assert_false(http_worker_pulse(still));
+	http_worker_free(still);
+	assert_true(http_worker_pulse(toy.worker));
+	settle();
+	assert_true(http_worker_pulse(toy.worker));
+	settle();
+	assert_true(http_worker_pulse(toy.worker));
+}
+
 /* --- two workers, one table -------------------------------------------------------------------- */
 
 static struct http_worker *second;
@@ -448,6 +467,7 @@ int main(void)
 		toy_test(test_drain_without_connections),
 		toy_test(test_stop),
 		toy_test(test_orders_before_the_start),
+		toy_test(test_pulse),
 		toy_test(test_two_workers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

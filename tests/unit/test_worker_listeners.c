@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#include "http/listeners.h"
+
 /* A further address with a port of its own; the clients that come go there. */
 static int listen_further(const char *address)
 {
@@ -197,6 +199,38 @@ static void test_secure(void **state)
 	tls_context_free(tls);
 }
 
+/* Others have the socket still: who comes there is not the loop's business any more. */
+static void check_shared(bool at_a_turn)
+{
+	struct loop loop = LOOP_EMPTY;
+	struct listeners listeners;
+	struct epoll_event events[LOOP_EVENTS];
+	size_t closed = 1;
+	int shared = listen_further("127.0.0.4");
+	int own = fcntl(shared, F_DUPFD_CLOEXEC, 0);
+	assert_int_equal(loop_init(&loop), 0);
+	assert_int_equal(listeners_init(&listeners, &loop, &own, NULL, 1, 1), 0);
+	if (at_a_turn) {
+		listeners_put(&listeners, 0, -1);
+		assert_int_equal(listeners_turn(&listeners, &loop, &closed), 1);
+		assert_int_equal(closed, 0);
+	} else {
+		listeners_close(&listeners, &loop);
+	}
+	(void)dial(0);
+	assert_int_equal(loop_wait(&loop, events, 0), 0);
+	listeners_done(&listeners, &loop);
+	loop_done(&loop);
+	(void)close(shared);
+}
+
+static void test_others_have_it_still(void **state)
+{
+	(void)state;
+	check_shared(false);
+	check_shared(true);
+}
+
 int main(void)
 {
 #define toy_test(name) cmocka_unit_test_setup_teardown(name, toy_setup, toy_teardown)
@@ -209,6 +243,7 @@ int main(void)
 		toy_test(test_while_accepting_pauses),
 		toy_test(test_several_at_once),
 		toy_test(test_secure),
+		toy_test(test_others_have_it_still),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
