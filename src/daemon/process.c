@@ -87,6 +87,14 @@ static int make_folders(const struct config *config, struct diag *diag)
 		       : 0;
 }
 
+/* A service manager may have started us as the user already. */
+static bool is_already(const char *user)
+{
+	uid_t uid;
+	gid_t gid;
+	return privileges_find_user(user, &uid, &gid, NULL) == 0 && uid == geteuid();
+}
+
 int process_prepare(const struct config *config, size_t *ret_files, struct diag *diag)
 {
 	struct privileges_wish wish = {
@@ -96,8 +104,11 @@ int process_prepare(const struct config *config, size_t *ret_files, struct diag 
 	uint64_t files = privileges_raise_files();
 	*ret_files = files < FILES_MAX ? (size_t)files : FILES_MAX;
 	if (config->user.n && geteuid() != 0) {
-		LOG(LOG_WARN, "daemon", "user: is ignored, the daemon was not started as root",
-			LOG_STR("user", config->user));
+		if (!is_already(config->user.p)) {
+			LOG(LOG_WARN, "daemon",
+				"user: is ignored, the daemon was not started as root",
+				LOG_STR("user", config->user));
+		}
 		wish.user = NULL;
 	}
 	TRY(make_folders(config, diag));

@@ -2,10 +2,12 @@
 
 import os
 import pwd
+import shutil
 
 import pytest
 
 import samples
+from daemon import BINARY
 
 ID = "/latest/meta-data/instance-id"
 
@@ -77,6 +79,24 @@ def test_a_daemon_started_as_root_becomes_its_user(workshop):
         assert path.stat().st_uid == nobody.pw_uid, path
     service.restart()
     assert service.client().get(ID).status == 401
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT ROOT HERE, `user:` NOT TESTED")
+def test_a_daemon_that_is_its_user_already_is_content(workshop):
+    """As a service manager starts it; anybody else can't become the user, and is told."""
+    ids = {"nobody": (pwd.getpwnam("nobody").pw_uid, 0), "daemon": (pwd.getpwnam("daemon").pw_uid, 1)}
+    workshop.root.chmod(0o755)
+    for user, (uid, warnings) in ids.items():
+        service = workshop.daemon(None, start=False, fresh=True)
+        copy = service.directory / "telltale"
+        shutil.copy(BINARY, copy)
+        service.write_config({"user": "nobody", "instances": [samples.plain()]})
+        os.chown(service.directory, uid, uid)
+        service.launcher = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+        service.launcher += ["sh", "-c", 'shift; exec "$0" "$@"', str(copy)]
+        service.start()
+        assert status_of(service.process.pid)["Uid"] == [str(uid)] * 4
+        assert service.log().count("user: is ignored") == warnings
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="NOT ROOT HERE, `user:` NOT TESTED")
