@@ -109,7 +109,8 @@ def frozen(tid):
     try:
         yield
     finally:
-        libc.ptrace(PTRACE_DETACH, tid, None, None)
+        if libc.ptrace(PTRACE_DETACH, tid, None, None) < 0:
+            os.waitpid(tid, WALL)  # it was ended meanwhile, and its end is ours to see
 
 
 def sockets_at(port):
