@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "daemon/signer.h"
 #include "platform/clock.h"
+#include "platform/sandbox.h"
+#include "version.h"
 
 #define NS_PER_S        INT64_C(1000000000)
 #define HEAD_BYTES      8192
@@ -333,10 +335,24 @@ static struct service_throttle throttle_of(const struct config_limits *limits)
 		.burst = limits->burst ? limits->burst : limits->requests_per_second * 2};
 }
 
+/* Strangers' bytes are read from here on. Where that can't be had the worker works all the same. */
+static void confine(const struct data_worker *worker)
+{
+	int rc = TELLTALE_SANDBOX ? sandbox_enter() : E_NOTFOUND;
+	if (rc < 0 && rc != E_NOTFOUND) {
+		LOG(LOG_WARN, "data", "no filter of system calls", LOG_TEXT("worker", worker->name),
+			LOG_TEXT("error", result_name(rc)));
+		return;
+	}
+	LOG(LOG_DEBUG, "data", rc == 0 ? "confined" : "not confined, made with sanitizers",
+		LOG_TEXT("worker", worker->name));
+}
+
 static void *run(void *ctx)
 {
 	struct data_worker *worker = ctx;
 	(void)pthread_setname_np(pthread_self(), worker->name); /* for who looks with ps or top */
+	confine(worker);
 	http_worker_run(worker->http);
 	atomic_store_explicit(&worker->ended, true, memory_order_release);
 	return NULL;

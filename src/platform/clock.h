@@ -25,7 +25,10 @@ static inline int64_t clock_wall_ns(void)
 /* Seconds since the epoch. */
 static inline int64_t clock_wall_s(void)
 {
-	return (int64_t)time(NULL);
+	/* As time(2), which not all processors have where the vDSO does not help. */
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME_COARSE, &t);
+	return (int64_t)t.tv_sec;
 }
 
 /* Milliseconds of a clock that is never set back; a few milliseconds coarse. */

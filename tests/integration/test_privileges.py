@@ -8,6 +8,7 @@ import pytest
 
 import samples
 from daemon import BINARY
+from managed import threads
 
 ID = "/latest/meta-data/instance-id"
 
@@ -52,6 +53,30 @@ def test_a_daemon_started_as_root_drops_what_it_does_not_need(workshop):
     assert fields["NoNewPrivs"] == ["1"]
     assert service.client().get(ID).status == 200
     service.cli("options", "web-1", "--http-tokens", "required").ok()
+
+
+def filters_of(pid, tid):
+    """How many filters of system calls a thread has: the surroundings may have given some to all."""
+    fields = status_of(f"{pid}/task/{tid}")
+    return int(fields["Seccomp"][0]), int(fields["Seccomp_filters"][0])
+
+
+def test_workers_have_a_filter_of_system_calls(workshop):
+    config = {"workers": 2, "logLevel": "debug", "instances": [samples.plain()]}
+    service = workshop.daemon(config)
+    assert service.client().get(ID).status == 200
+    if "made with sanitizers" in service.log():
+        pytest.skip("MADE WITH SANITIZERS, NO FILTER TO TEST")
+    pid = service.process.pid
+    _, common = filters_of(pid, pid)
+    workers = {name: tid for name, tid in threads(pid).items() if name.startswith("data-")}
+    assert set(workers) == {"data-0", "data-1"}
+    for name, tid in workers.items():
+        assert filters_of(pid, tid) == (2, common + 1), name
+        assert f"msg=confined worker={name}" in service.log()
+    for tid in map(int, os.listdir(f"/proc/{pid}/task")):
+        if tid not in workers.values():
+            assert filters_of(pid, tid)[1] == common, tid
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="NOT ROOT HERE, `user:` NOT TESTED")
