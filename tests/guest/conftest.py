@@ -1,0 +1,6 @@
+"""Fixtures of the guests: they use the integration suite's daemon and namespaces."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
