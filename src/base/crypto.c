@@ -49,6 +49,14 @@ void crypto_wipe(void *p, size_t n)
 	OPENSSL_cleanse(p, n);
 }
 
+void crypto_wipe_buf(struct buf *buf)
+{
+	if (buf->p) {
+		crypto_wipe(buf->p, buf->cap_);
+	}
+	buf_done(buf);
+}
+
 bool crypto_equal(const void *a, const void *b, size_t n)
 {
 	return CRYPTO_memcmp(a, b, n) == 0;

@@ -31,6 +31,9 @@ void secret_done(struct secret *secret);
 /* Overwrite, in a way that the compiler keeps. */
 void crypto_wipe(void *p, size_t n);
 
+/* buf_done() of a buffer whose bytes are nobody's business: all that it had room for. */
+void crypto_wipe_buf(struct buf *buf);
+
 /* Equal or not, in time that depends on n alone. */
 bool crypto_equal(const void *a, const void *b, size_t n);
 

@@ -521,10 +521,7 @@ static int take_pem(const struct loader *loader, const char *name, struct str pa
 		rc = take(loader->config->control.tls, buf_str(&pem), &why);
 		rc = rc < 0 ? diag_prefix(&why, rc, "%s", path.p) : rc;
 	}
-	if (pem.p) {
-		crypto_wipe(pem.p, pem.cap_);
-	}
-	buf_done(&pem);
+	crypto_wipe_buf(&pem);
 	return rc < 0 && rc != -ENOMEM ? fail_setting(loader, name, rc, why.text) : rc;
 }
 

@@ -99,19 +99,11 @@ struct conn_bytes *conn_bytes(struct conn *conn)
 	return conn->bytes;
 }
 
-static void wipe(struct buf *buf)
-{
-	if (buf->p) {
-		crypto_wipe(buf->p, buf->cap_);
-	}
-	buf_done(buf);
-}
-
 void conn_drop_bytes(struct conn *conn)
 {
 	if (conn->bytes) {
-		wipe(&conn->bytes->in);
-		wipe(&conn->bytes->out);
+		crypto_wipe_buf(&conn->bytes->in);
+		crypto_wipe_buf(&conn->bytes->out);
 		free(conn->bytes);
 		conn->bytes = NULL;
 	}

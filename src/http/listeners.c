@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "platform/clock.h"
+
 /* A socket that workers share wakes one of them for a connection, not all. */
 #define EVENTS (EPOLLIN | EPOLLEXCLUSIVE)
 
@@ -114,8 +116,14 @@ int listeners_accept(const struct listeners *listeners, size_t i, struct http_pe
 	return fd;
 }
 
-void listeners_pause(struct listeners *listeners, struct loop *loop, uint64_t now_ms)
+void listeners_pause(struct listeners *listeners, struct loop *loop, uint64_t now_ms,
+	const char *worker, int error)
 {
+	uint32_t held;
+	if (log_limit_pass(&listeners->log_, clock_wall_s(), &held)) {
+		LOG(LOG_WARN, "http", "can't accept connections", LOG_TEXT("worker", worker),
+			LOG_TEXT("error", result_name(error)), LOG_INT("held", held));
+	}
 	for (size_t i = 0; i < listeners->n; i++) {
 		if (listeners->at[i].fd >= 0) {
 			loop_remove(loop, listeners->at[i].fd);

@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 
+#include "base/log.h"
 #include "http/connection.h"
 #include "platform/loop.h"
 #include "platform/tls.h"
@@ -33,6 +34,7 @@ struct listeners {
 	struct listener *at;
 	size_t n;              /* those beyond it are none */
 	uint64_t again_ms;     /* 0, or when to accept again: listeners_pause() */
+	struct log_limit log_; /* of pauses */
 	size_t room_;          /* how many there can be */
 	bool closed_;          /* there are to be no more */
 	size_t next_n_;        /* n after the next listeners_turn() */
@@ -60,8 +62,12 @@ static inline bool listeners_has(const struct listeners *listeners, size_t i)
 MUST_CHECK int listeners_accept(
 	const struct listeners *listeners, size_t i, struct http_peer *ret_peer);
 
-/* Have the loop report nothing for LISTENERS_PAUSE_MS; and again, or later still if it can't yet. */
-void listeners_pause(struct listeners *listeners, struct loop *loop, uint64_t now_ms);
+/*
+ * Have the loop report nothing for LISTENERS_PAUSE_MS, since none can be accepted while descriptors are
+ * out: logged once in a while for the worker; and again, or later still if it can't yet.
+ */
+void listeners_pause(struct listeners *listeners, struct loop *loop, uint64_t now_ms,
+	const char *worker, int error);
 void listeners_resume(struct listeners *listeners, struct loop *loop, uint64_t now_ms);
 
 /*

@@ -44,7 +44,6 @@ struct http_worker {
 	unsigned parked;
 	bool draining;
 	bool stopped;
-	struct log_limit accept_log;
 	struct log_limit tls_log;
 	struct buf out;
 	struct buf body;
@@ -169,19 +168,11 @@ static enum outcome send_reply(struct http_worker *worker, struct conn *conn, in
 	return OUTCOME_GONE;
 }
 
-static void wipe(struct buf *buf)
-{
-	if (buf->p) {
-		crypto_wipe(buf->p, buf->cap_);
-	}
-	buf_done(buf);
-}
-
 static struct http_resp new_reply(struct http_worker *worker, bool close_after)
 {
 	buf_reset(&worker->out);
 	if (worker->out.cap_ > OUT_KEPT_BYTES) {
-		wipe(&worker->out);
+		crypto_wipe_buf(&worker->out);
 	}
 	return (struct http_resp){.out = &worker->out, .close = close_after};
 }
@@ -490,17 +481,6 @@ static void on_connection(struct http_worker *worker, int fd, uint32_t events)
 	}
 }
 
-/* A listener can't accept while descriptors are out; look again shortly. */
-static void pause_accepting(struct http_worker *worker, int error)
-{
-	uint32_t held;
-	if (log_limit_pass(&worker->accept_log, clock_wall_s(), &held)) {
-		LOG(LOG_WARN, "http", "can't accept connections", LOG_TEXT("worker", worker->name),
-			LOG_TEXT("error", result_name(error)), LOG_INT("held", held));
-	}
-	listeners_pause(&worker->listeners, &worker->loop, worker->now_ms);
-}
-
 /* Accept one connection and answer what it has sent already. Returns false when there was none. */
 static bool accept_one(struct http_worker *worker, size_t listener)
 {
@@ -508,7 +488,8 @@ static bool accept_one(struct http_worker *worker, size_t listener)
 	int fd = listeners_accept(&worker->listeners, listener, &peer);
 	if (fd < 0) {
 		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
-			pause_accepting(worker, fd);
+			listeners_pause(&worker->listeners, &worker->loop, worker->now_ms,
+				worker->name, fd);
 		}
 		return false;
 	}
@@ -763,8 +744,8 @@ void http_worker_free(struct http_worker *worker)
 	listeners_done(&worker->listeners, &worker->loop);
 	loop_done(&worker->loop);
 	crypto_wipe(worker->in, sizeof worker->in);
-	wipe(&worker->out);
-	wipe(&worker->body);
+	crypto_wipe_buf(&worker->out);
+	crypto_wipe_buf(&worker->body);
 	pthread_mutex_destroy(&worker->limits_lock);
 	free(worker);
 }
@@ -815,11 +796,6 @@ void http_worker_listen(struct http_worker *worker, size_t listener, int fd)
 {
 	listeners_put(&worker->listeners, listener, fd);
 	order(worker, ORDER_LISTENERS);
-}
-
-void http_worker_unlisten(struct http_worker *worker, size_t listener)
-{
-	http_worker_listen(worker, listener, -1);
 }
 
 uint32_t http_worker_connections(const struct http_worker *worker)

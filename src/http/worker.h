@@ -97,12 +97,15 @@ void http_worker_limit(struct http_worker *worker, const struct http_limits *lim
 
 /*
  * Listen on a further descriptor, which the worker owns from now on. listener is its number: below
- * listeners_max, and free.
+ * listeners_max, and free; or, with -1, what http_worker_unlisten() does.
  */
 void http_worker_listen(struct http_worker *worker, size_t listener, int fd);
 
 /* Listen there no more, and end its connections; handler.closed() says when that is done. */
-void http_worker_unlisten(struct http_worker *worker, size_t listener);
+static inline void http_worker_unlisten(struct http_worker *worker, size_t listener)
+{
+	http_worker_listen(worker, listener, -1);
+}
 
 /*
  * What a listener's connections speak from now on; NULL: plain HTTP. Those that are open go on as they

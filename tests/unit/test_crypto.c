@@ -80,6 +80,22 @@ static void test_secret_is_not_dumped(void **state)
 	secret_done(&secret);
 }
 
+static void test_wipe_buf(void **state)
+{
+	(void)state;
+	static const char zeros[8];
+	char memory[8];
+	struct buf fixed = buf_fixed(memory, sizeof memory), heap = BUF_EMPTY, empty = BUF_EMPTY;
+	buf_add(&fixed, STR("geheim"));
+	fixed.n = 2; /* what was there before goes, too */
+	crypto_wipe_buf(&fixed);
+	assert_memory_equal(memory, zeros, sizeof memory);
+	buf_add(&heap, STR("geheim"));
+	crypto_wipe_buf(&heap);
+	assert_true(heap.p == NULL && heap.n == 0);
+	crypto_wipe_buf(&empty);
+}
+
 static void test_wipe_and_equal(void **state)
 {
 	(void)state;
@@ -638,6 +654,7 @@ int main(void)
 		cmocka_unit_test(test_secret),
 		cmocka_unit_test(test_secret_is_not_dumped),
 		cmocka_unit_test(test_wipe_and_equal),
+		cmocka_unit_test(test_wipe_buf),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_rng),
 		cmocka_unit_test(test_sha256),
