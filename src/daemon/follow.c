@@ -311,11 +311,13 @@ static int look_around(struct follow *follow)
 bool follow_turn(struct follow *follow)
 {
 	struct netif_news news = news_of(follow);
-	bool waiting = false;
 	int rc = netif_changes(&follow->news_, &news);
-	if (rc == -ENOBUFS) {
+	follow->lost_ |= rc < 0;
+	if (follow->lost_) {
 		rc = look_around(follow);
+		follow->lost_ = rc < 0;
 	}
+	bool waiting = follow->lost_;
 	if (rc < 0) {
 		struct diag why;
 		diag_write(&why, "can't follow interfaces: %s", result_name(rc));

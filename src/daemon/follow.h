@@ -52,6 +52,7 @@ struct follow {
 	struct netlink news_;
 	unsigned own_;  /* FOLLOW_INTERFACE's or lo's index; 0: not needed so far */
 	bool own_made_; /* it is not lo */
+	bool lost_;     /* news was lost, and nobody has looked around since */
 	struct log_limit log_;
 	int *fds_;           /* of one listener while it is being opened */
 	struct diag *first_; /* where the first fault goes while follow_begin() runs */

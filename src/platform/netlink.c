@@ -296,14 +296,23 @@ int netlink_ask(struct netlink *netlink, struct netlink_message *message,
 	return rc;
 }
 
+/*
+ * That something was lost is told once, and what comes while the socket is still full is lost without
+ * another word: so all of it is read before that is said.
+ */
 int netlink_news(struct netlink *netlink, netlink_on_message on_message, void *ctx)
 {
 	_Alignas(struct nlmsghdr) char bytes[ANSWER_BYTES];
 	const struct exchange exchange = {.on_message = on_message, .ctx = ctx, .news = true};
+	bool lost = false;
 	for (;;) {
 		ssize_t n = receive_one(netlink, bytes, MSG_DONTWAIT);
 		if (n == -EAGAIN) {
-			return 0;
+			return lost ? -ENOBUFS : 0;
+		}
+		if (n == -ENOBUFS) {
+			lost = true;
+			continue;
 		}
 		TRY((int)n);
 		if (n > 0) {

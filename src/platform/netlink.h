@@ -15,9 +15,9 @@
 
 #include "base/str.h"
 
-#define NETLINK_WAIT_MS       50  /* for one datagram of the kernel's answer */
-#define NETLINK_DATAGRAMS     64  /* of one answer; more are not read */
-#define NETLINK_MESSAGE_BYTES 256 /* of a question */
+#define NETLINK_WAIT_MS       50   /* for one datagram of the kernel's answer */
+#define NETLINK_DATAGRAMS     1024 /* of one answer, 20 or more links each; more are not read */
+#define NETLINK_MESSAGE_BYTES 256  /* of a question */
 
 /* Zeroed is closed. */
 struct netlink {
@@ -70,7 +70,8 @@ MUST_CHECK int netlink_listen(struct netlink *netlink, uint32_t groups, int *ret
 
 /*
  * Hand all news that are there to on_message; does not wait.
- * Returns 0, on_message's error, -ENOBUFS when some were lost, or -errno.
+ * Returns 0, on_message's error, -ENOBUFS when all that were left are handed over but some had been
+ * lost, or -errno.
  */
 MUST_CHECK int netlink_news(struct netlink *netlink, netlink_on_message on_message, void *ctx);
 

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -278,6 +279,34 @@ static void test_news(void **state)
 	child_run_or_skip(hear_news, NULL, NO_NETWORK);
 }
 
+/* More than the socket holds: that is said, and from then on nothing is lost again. */
+static void lose_news(void *ctx)
+{
+	(void)ctx;
+	enter_network();
+	struct netlink netlink = {0};
+	struct seen seen = {0};
+	struct netif_news news = news_to(&seen);
+	int fd = -1, little = 1;
+	CHECK(netif_watch(&netlink, &fd) == 0);
+	CHECK(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little) == 0);
+	for (int i = 0; i < 20; i++) {
+		CHECK(run("ip link set br0 up && ip link set br0 down"));
+	}
+	CHECK(netif_changes(&netlink, &news) == -ENOBUFS);
+	CHECK(run("ip link add new0 type bridge"));
+	seen = (struct seen){0};
+	CHECK(netif_changes(&netlink, &news) == 0 || seen.there > 0);
+	CHECK(seen.last.index == if_nametoindex("new0"));
+	netlink_done(&netlink);
+}
+
+static void test_lost_news(void **state)
+{
+	(void)state;
+	child_run_or_skip(lose_news, NULL, NO_NETWORK);
+}
+
 /* --- ports of a bridge ----------------------------------------------------------------------- */
 
 static int port_of(struct neighbour *neighbour, const char *mac, unsigned *ret_port)
@@ -450,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_addresses_of_others),
 		cmocka_unit_test(test_news),
+		cmocka_unit_test(test_lost_news),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_ports_by_vlan),
 		cmocka_unit_test(test_namespaces),
