@@ -67,8 +67,11 @@ void rig_init(struct rig *rig, unsigned workers)
 	rig_must(conn_table_init(&rig->table, RIG_DESCRIPTORS), "connections", NULL);
 	rig_must(secret_init(&rig->secret, TOKEN_KEY_BYTES), "secret", NULL);
 	memset(rig->secret.p, 's', rig->secret.n);
+	rig_must(spaces_new(rig->config, workers, &rig->spaces, &diag), "listeners", &diag);
+	rig_must(spaces_enter(rig->spaces, &diag), "listeners", &diag);
 	struct data_plane_config config = {
 		.settings = rig->config,
+		.spaces = rig->spaces,
 		.workers = workers,
 		.registry = rig->registry,
 		.table = &rig->table,
@@ -78,6 +81,8 @@ void rig_init(struct rig *rig, unsigned workers)
 		.signing_key = NULL, /* nobody asks for a signature */
 	};
 	rig_must(data_plane_new(&config, &rig->plane, &diag), "data plane", &diag);
+	const struct follow_handler listeners = data_plane_listeners(rig->plane);
+	rig_must(spaces_start(rig->spaces, &listeners, NULL, &diag), "listeners", &diag);
 }
 
 void rig_start(struct rig *rig)
@@ -88,7 +93,9 @@ void rig_start(struct rig *rig)
 
 void rig_done(struct rig *rig)
 {
+	spaces_stop(rig->spaces);
 	data_plane_free(rig->plane);
+	spaces_free(rig->spaces);
 	registry_free(rig->registry);
 	conn_table_done(&rig->table);
 	secret_done(&rig->secret);

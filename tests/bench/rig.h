@@ -16,6 +16,7 @@
 
 #include "config/config.h"
 #include "daemon/data_plane.h"
+#include "daemon/space.h"
 #include "exchange.h"
 
 #define RIG_DESCRIPTORS 4096
@@ -26,6 +27,7 @@ struct rig {
 	struct registry *registry;
 	struct conn_table table;
 	struct secret secret;
+	struct spaces *spaces;
 	struct data_plane *plane;
 	struct sockaddr_in server;
 };
