@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "cli/args.h"
 #include "cli/output.h"
 
@@ -34,7 +35,7 @@ static int print_records(const json_t *records)
 /* A page of records is added to the list; ret_token: of the next, NULL: this was the last. */
 static int add_page(const struct args *args, json_t *token, json_t *records, json_t **ret_token)
 {
-	CLEANUP(command_json_done) json_t *reply = NULL;
+	CLEANUP(json_done) json_t *reply = NULL;
 	json_t *request =
 		json_pack("{s:o*, s:s*}", "pageToken", token, "instanceName", args->operand);
 	int code = command_call(args, "GetAuditRecords", request, &reply);
@@ -50,7 +51,7 @@ static int add_page(const struct args *args, json_t *token, json_t *records, jso
 
 int cli_audit(const struct args *args)
 {
-	CLEANUP(command_json_done) json_t *all = json_pack("{s:[]}", "auditRecords");
+	CLEANUP(json_done) json_t *all = json_pack("{s:[]}", "auditRecords");
 	json_t *records = json_object_get(all, "auditRecords"), *token = NULL;
 	do {
 		int code = add_page(args, token, records, &token);

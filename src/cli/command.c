@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/json.h"
 #include "cli/args.h"
 #include "cli/client.h"
 #include "cli/output.h"
@@ -56,19 +57,14 @@ static const struct command commands[] = {
 	{0},
 };
 
-void command_json_done(json_t **json)
-{
-	json_decref(*json);
-}
-
 int command_call(
 	const struct args *args, const char *operation, json_t *request, json_t **ret_reply)
 {
-	CLEANUP(command_json_done) json_t *taken = request;
+	CLEANUP(json_done) json_t *taken = request;
 	CLEANUP(buf_done) struct buf path = BUF_EMPTY;
 	struct diag diag = {""};
 	if (!taken) {
-		CLEANUP(command_json_done)
+		CLEANUP(json_done)
 		json_t *name = json_string(args->operand ? args->operand : "");
 		return name ? output_fail(COMMAND_FAILED, "out of memory")
 			    : output_fail(COMMAND_USAGE, "'%s' is not UTF-8", args->operand);

@@ -44,9 +44,6 @@ int command_main(int argc, char **argv);
 MUST_CHECK int command_call(
 	const struct args *args, const char *operation, json_t *request, json_t **ret_reply);
 
-/* For CLEANUP. */
-void command_json_done(json_t **json);
-
 /* The functions of the rows, one file a command. */
 int cli_serve(const struct args *args);
 int cli_instance_list(const struct args *args);

@@ -1,4 +1,5 @@
 #include "config/config.h"
+#include "base/json.h"
 #include "config/conflict.h"
 
 #include "cli/args.h"
@@ -40,7 +41,7 @@ static void add_change(struct table *table, const json_t *setting)
 
 int cli_config_show(const struct args *args)
 {
-	CLEANUP(command_json_done) json_t *reply = NULL;
+	CLEANUP(json_done) json_t *reply = NULL;
 	int code = command_call(args, "GetConfiguration", json_object(), &reply);
 	if (code != COMMAND_DONE) {
 		return code;

@@ -1,9 +1,10 @@
+#include "base/json.h"
 #include "cli/args.h"
 #include "cli/output.h"
 
 int cli_identity_certificate(const struct args *args)
 {
-	CLEANUP(command_json_done) json_t *reply = NULL;
+	CLEANUP(json_done) json_t *reply = NULL;
 	int code = command_call(args, "GetIdentityCertificate", json_object(), &reply);
 	if (code != COMMAND_DONE) {
 		return code;

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "cli/args.h"
 #include "cli/client.h"
 #include "cli/output.h"
@@ -89,7 +90,7 @@ static int list_all(const struct args *args, json_t *instances)
 {
 	json_t *token = NULL;
 	do {
-		CLEANUP(command_json_done) json_t *reply = NULL;
+		CLEANUP(json_done) json_t *reply = NULL;
 		json_t *request = token ? json_pack("{s:o}", "pageToken", token) : json_object();
 		int code = command_call(args, "GetInstances", request, &reply);
 		if (code != COMMAND_DONE) {
@@ -106,7 +107,7 @@ static int list_all(const struct args *args, json_t *instances)
 
 int cli_instance_list(const struct args *args)
 {
-	CLEANUP(command_json_done) json_t *all = json_pack("{s:[]}", "instances");
+	CLEANUP(json_done) json_t *all = json_pack("{s:[]}", "instances");
 	json_t *instances = json_object_get(all, "instances");
 	int code = list_all(args, instances);
 	if (code != COMMAND_DONE) {
@@ -117,7 +118,7 @@ int cli_instance_list(const struct args *args)
 
 int cli_instance_show(const struct args *args)
 {
-	CLEANUP(command_json_done) json_t *reply = NULL;
+	CLEANUP(json_done) json_t *reply = NULL;
 	json_t *request = json_pack("{s:s}", "instanceName", args->operand);
 	int code = command_call(args, "GetInstance", request, &reply);
 	if (code != COMMAND_DONE) {
@@ -130,7 +131,7 @@ int cli_instance_show(const struct args *args)
 /* An operation on one name that answers nothing: say what was done. */
 static int act(const struct args *args, const char *operation, const char *done)
 {
-	CLEANUP(command_json_done) json_t *reply = NULL;
+	CLEANUP(json_done) json_t *reply = NULL;
 	json_t *request = json_pack("{s:s}", "instanceName", args->operand);
 	int code = command_call(args, operation, request, &reply);
 	if (code != COMMAND_DONE) {
@@ -199,7 +200,7 @@ int cli_instance_put(const struct args *args)
 {
 	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
 	CLEANUP(buf_done) struct buf name = BUF_EMPTY;
-	CLEANUP(command_json_done) json_t *reply = NULL;
+	CLEANUP(json_done) json_t *reply = NULL;
 	const char *file = args->operand;
 	int rc = read_input(file, &text);
 	if (rc == E_LIMIT) {

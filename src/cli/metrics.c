@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "cli/args.h"
 #include "cli/chart.h"
 #include "cli/output.h"
@@ -29,7 +30,7 @@ struct query {
 /* ret_points: an array; the caller's reference. Returns an exit code. */
 MUST_CHECK static int ask(const struct args *args, const struct query *query, json_t **ret_points)
 {
-	CLEANUP(command_json_done) json_t *reply = NULL;
+	CLEANUP(json_done) json_t *reply = NULL;
 	json_t *request = json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:[s]}", "instanceName",
 		args->operand, "metricName", metric_names[query->metric], "period",
 		(json_int_t)query->period_s, "startTime", (json_int_t)query->start_s, "endTime",
@@ -80,7 +81,7 @@ static struct query whole(const struct chart *chart, enum chart_metric metric)
 /* The last point that is not 0; *last_s stays when there is none after it. */
 MUST_CHECK static int ask_last(const struct args *args, const struct query *query, int64_t *last_s)
 {
-	CLEANUP(command_json_done) json_t *points = NULL;
+	CLEANUP(json_done) json_t *points = NULL;
 	int code = ask(args, query, &points);
 	for (size_t i = 0; i < json_array_size(points); i++) {
 		int64_t at_s;
@@ -119,7 +120,7 @@ MUST_CHECK static int find_last(const struct args *args, struct chart *chart)
 /* Of the time before there was the instance nothing can be said. */
 MUST_CHECK static int ask_created(const struct args *args, int64_t *ret_created_s)
 {
-	CLEANUP(command_json_done) json_t *reply = NULL;
+	CLEANUP(json_done) json_t *reply = NULL;
 	json_t *request = json_pack("{s:s}", "instanceName", args->operand);
 	int code = command_call(args, "GetInstance", request, &reply);
 	if (code != COMMAND_DONE) {
@@ -163,7 +164,7 @@ MUST_CHECK static int ask_all(const struct args *args, struct chart *chart, json
 		queries[metric] = whole(chart, metric);
 	}
 	for (unsigned metric = 0; metric < CHART_METRICS; metric++) {
-		CLEANUP(command_json_done) json_t *points = NULL;
+		CLEANUP(json_done) json_t *points = NULL;
 		int code = ask(args, &queries[metric], &points);
 		if (code != COMMAND_DONE) {
 			return code;
@@ -214,7 +215,7 @@ int cli_metrics(const struct args *args)
 	if (code != COMMAND_DONE) {
 		return code;
 	}
-	CLEANUP(command_json_done)
+	CLEANUP(json_done)
 	json_t *all = json_pack("{s:s, s:I, s:[]}", "instanceName", args->operand,
 		"periodInSeconds", (json_int_t)chart.period_s, "metrics");
 	code = ask_all(args, &chart, json_object_get(all, "metrics"));

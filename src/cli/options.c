@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "cli/args.h"
 #include "cli/output.h"
 
@@ -52,7 +53,7 @@ static int print_options(const json_t *now)
 
 int cli_options(const struct args *args)
 {
-	CLEANUP(command_json_done) json_t *reply = NULL;
+	CLEANUP(json_done) json_t *reply = NULL;
 	bool change = false;
 	json_t *request = json_pack("{s:s}", "instanceName", args->operand);
 	if (request && !add_changes(args, request, &change)) {
@@ -71,6 +72,6 @@ int cli_options(const struct args *args)
 	if (!args_has(args, ARGS_JSON)) {
 		return print_options(now);
 	}
-	CLEANUP(command_json_done) json_t *shown = json_pack("{s:O}", "metadataOptions", now);
+	CLEANUP(json_done) json_t *shown = json_pack("{s:O}", "metadataOptions", now);
 	return output_json(shown);
 }

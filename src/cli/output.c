@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "base/timefmt.h"
 #include "cli/command.h"
 
@@ -167,7 +168,7 @@ static void add_object(struct buf *out, json_t *object, unsigned int depth)
 static void add_value(struct buf *out, json_t *value, unsigned int depth)
 {
 	if (json_is_string(value)) {
-		buf_add(out, (struct str){json_string_value(value), json_string_length(value)});
+		buf_add(out, json_str(value));
 	} else if (json_is_integer(value)) {
 		buf_add_f(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	} else if (json_is_real(value)) {

@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "config/spec.h"
 
 #include <errno.h>
@@ -77,12 +78,12 @@ static int merge_object(const struct merge *merge)
 	const char *key;
 	json_t *value;
 	/* json_object_foreach takes no const object, but changes nothing. */
-	json_object_foreach ((json_t *)(uintptr_t)merge->now, key, value) {
+	json_object_foreach (json_loose(merge->now), key, value) {
 		if (!json_equal(json_object_get(merge->before, key), value)) {
 			TRY(merge_member(merge, key));
 		}
 	}
-	json_object_foreach ((json_t *)(uintptr_t)merge->before, key, value) {
+	json_object_foreach (json_loose(merge->before), key, value) {
 		if (!json_object_get(merge->now, key)) {
 			TRY(merge_member(merge, key));
 		}

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "config/check.h"
 #include "config/source.h"
 #include "metadata/registry.h"
@@ -395,7 +396,7 @@ static json_t *address_json(const struct ipaddr *address)
 /* Texts have been through check_line(), but a folder's name may be anything. */
 static json_t *text_json(struct str text)
 {
-	json_t *json = json_stringn(text.p ? text.p : "", text.n);
+	json_t *json = json_from_str(text);
 	return json ? json : json_string("?");
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "control/cloudwatch.h"
 #include "control/ec2.h"
@@ -47,11 +48,6 @@ int call_set(struct call *call, const char *member, json_t *value)
 	return json_object_set_new(call->reply, member, value) < 0 ? -ENOMEM : 0;
 }
 
-json_t *call_text(struct str s)
-{
-	return json_stringn(s.p ? s.p : "", s.n);
-}
-
 void api_reply_done(struct api_reply *reply)
 {
 	buf_done(&reply->fields);
@@ -68,12 +64,6 @@ static const struct call_operation *find(const struct call_service *service, str
 		}
 	}
 	return NULL;
-}
-
-static struct str member(const json_t *object, const char *name)
-{
-	const json_t *value = json_object_get(object, name);
-	return (struct str){json_string_value(value), json_string_length(value)};
 }
 
 /* By X-Amz-Target. One that is not known is told so as the first service would, in JSON 1.1. */
@@ -105,8 +95,8 @@ static int ask_query(struct asked *asked, const struct http1_req *req, struct di
 	asked->service = &ec2_service;
 	asked->protocol = &protocol_ec2;
 	TRY(query_parse(form, &asked->form, diag));
-	struct str version = member(asked->form, "Version");
-	asked->name = member(asked->form, "Action");
+	struct str version = json_str_member(asked->form, "Version");
+	asked->name = json_str_member(asked->form, "Action");
 	for (size_t i = 0; i < SERVICES; i++) {
 		const struct call_service *service = services[i];
 		if (service->version.n && str_eq(version, service->version)) {
@@ -156,7 +146,7 @@ static struct str resource_of(const json_t *request)
 		const json_t *value = json_object_get(request, names[i]);
 		value = json_is_array(value) ? json_array_get(value, 0) : value;
 		if (json_is_string(value)) {
-			return (struct str){json_string_value(value), json_string_length(value)};
+			return json_str(value);
 		}
 	}
 	return STR("");

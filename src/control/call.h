@@ -65,7 +65,4 @@ struct call_service {
 /* Set a member of the reply. Takes the value. Returns 0 or -ENOMEM. */
 MUST_CHECK int call_set(struct call *call, const char *member, json_t *value);
 
-/* JSON text of a view; null text is empty. */
-json_t *call_text(struct str s);
-
 #endif

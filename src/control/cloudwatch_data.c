@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "control/cloudwatch_metric.h"
 #include "control/cloudwatch_operations.h"
 
@@ -319,8 +320,8 @@ static int add_result(
 {
 	const struct data_query *query = &asked->v[i];
 	struct found found = {.times = json_array(), .values = json_array()};
-	json_t *shown = json_pack("{s:o, s:o, s:o, s:o}", "Id", call_text(query->id), "Label",
-		call_text(query->label), "Timestamps", found.times, "Values", found.values);
+	json_t *shown = json_pack("{s:o, s:o, s:o, s:o}", "Id", json_from_str(query->id), "Label",
+		json_from_str(query->label), "Timestamps", found.times, "Values", found.values);
 	if (!shown) {
 		return -ENOMEM;
 	}

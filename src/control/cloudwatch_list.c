@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "base/json.h"
 #include "control/cloudwatch_metric.h"
 #include "control/cloudwatch_operations.h"
 
@@ -97,13 +98,13 @@ static int add_metric(struct listing *listing, struct str namespace, enum histor
 	if (!is_asked(listing->asked, namespace, metric, by, value)) {
 		return 0;
 	}
-	json_t *shown = json_pack("{s:o, s:s, s:[{s:o, s:o}]}", "Namespace", call_text(namespace),
-		"MetricName", statistics_metric_name(metric), "Dimensions", "Name", call_text(by),
-		"Value", call_text(value));
+	json_t *shown = json_pack("{s:o, s:s, s:[{s:o, s:o}]}", "Namespace",
+		json_from_str(namespace), "MetricName", statistics_metric_name(metric),
+		"Dimensions", "Name", json_from_str(by), "Value", json_from_str(value));
 	int rc = json_array_append_new(listing->metrics, shown);
 	if (listing->accounts) {
 		rc |= json_array_append_new(
-			listing->accounts, call_text(listing->call->api->site->account_id));
+			listing->accounts, json_from_str(listing->call->api->site->account_id));
 	}
 	return rc < 0 ? -ENOMEM : 0;
 }
@@ -133,20 +134,14 @@ static int add_instance(struct listing *listing, struct str id)
 
 /* --- the answer ------------------------------------------------------------------------------ */
 
-static struct str text_at(const json_t *list, size_t i)
-{
-	const json_t *text = json_array_get(list, i);
-	return (struct str){json_string_value(text), json_string_length(text)};
-}
-
 /* The ids that there are, in order, until the page is full. */
 static int add_instances(struct listing *listing, const json_t *ids, bool more)
 {
 	size_t i = 0, n = json_array_size(ids);
 	for (; i < n && json_array_size(listing->metrics) + OF_INSTANCE <= PAGE; i++) {
-		TRY(add_instance(listing, text_at(ids, i)));
+		TRY(add_instance(listing, json_str_at(ids, i)));
 	}
-	return i < n || more ? cloudwatch_set_token(listing->call, text_at(ids, i - 1)) : 0;
+	return i < n || more ? cloudwatch_set_token(listing->call, json_str_at(ids, i - 1)) : 0;
 }
 
 /* The id that the filters want, if they want one; no need to look at all others then. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/timefmt.h"
 #include "control/statistics.h"
 
@@ -31,11 +32,6 @@ static const json_t *get(const struct cloudwatch_at *at, const char *member)
 	return json_is_null(value) ? NULL : value;
 }
 
-static struct str text_of(const json_t *value)
-{
-	return (struct str){json_string_value(value), json_string_length(value)};
-}
-
 /* "The value for parameter Period is not a whole number." */
 static int wrong(const struct cloudwatch_at *at, const char *member, int rc, const char *what)
 {
@@ -60,7 +56,7 @@ int cloudwatch_only(const struct cloudwatch_at *at, const char *const *members)
 	const char *name;
 	const json_t *value;
 	/* Jansson takes a non-const object but does not change it. */
-	json_object_foreach ((json_t *)(uintptr_t)at->object, name, value) {
+	json_object_foreach (json_loose(at->object), name, value) {
 		const char *const *known = members;
 		while (*known && strcmp(*known, name) != 0) {
 			known++;
@@ -81,7 +77,7 @@ static int check_text(const struct cloudwatch_at *at, const char *member, const 
 	if (!json_is_string(value)) {
 		return wrong(at, member, E_SYNTAX, "not a text");
 	}
-	struct str text = text_of(value);
+	struct str text = json_str(value);
 	if (text.n == 0 || text.n > most) {
 		return wrong(at, member, E_RANGE, text.n ? "too long" : "empty");
 	}
@@ -121,7 +117,7 @@ int cloudwatch_number(const struct cloudwatch_at *at, const char *member, int64_
 		number = (uint64_t)integer;
 		rc = integer < 0 ? E_RANGE : 0;
 	} else if (json_is_string(value)) {
-		rc = str_to_u64(text_of(value), &number);
+		rc = str_to_u64(json_str(value), &number);
 	}
 	if (rc == E_SYNTAX) {
 		return wrong(at, member, rc, "not a whole number");
@@ -137,7 +133,7 @@ int cloudwatch_flag(
 	const struct cloudwatch_at *at, const char *member, bool missing, bool *ret_flag)
 {
 	const json_t *value = get(at, member);
-	struct str text = json_is_string(value) ? text_of(value) : STR_EMPTY;
+	struct str text = json_is_string(value) ? json_str(value) : STR_EMPTY;
 	if (!value) {
 		*ret_flag = missing;
 	} else if (json_is_true(value) || str_eq(text, STR("true"))) {
@@ -175,11 +171,11 @@ int cloudwatch_time(const struct cloudwatch_at *at, const char *member, int64_t 
 	int rc = json_is_number(value) ? 0 : E_SYNTAX;
 	if (rc == 0) {
 		time_s = json_number_value(value);
-	} else if (json_is_string(value) && timefmt_parse_iso(text_of(value), &iso_s) == 0) {
+	} else if (json_is_string(value) && timefmt_parse_iso(json_str(value), &iso_s) == 0) {
 		time_s = (double)iso_s;
 		rc = 0;
 	} else if (json_is_string(value)) {
-		rc = parse_epoch(text_of(value), &time_s);
+		rc = parse_epoch(json_str(value), &time_s);
 	}
 	if (rc == E_SYNTAX) {
 		return wrong(at, member, rc, "not a time");
@@ -273,7 +269,7 @@ json_t *cloudwatch_time_json(const struct call *call, int64_t at_s)
 /* Of the position, the operation and all parameters but the token itself. */
 static int seal(const struct call *call, struct str position, char ret_seal[SEAL_CHARS + 1])
 {
-	json_t *asked = json_copy((json_t *)(uintptr_t)call->request);
+	json_t *asked = json_copy(json_loose(call->request));
 	if (!asked) {
 		return -ENOMEM;
 	}
@@ -298,7 +294,7 @@ int cloudwatch_set_token(struct call *call, struct str position)
 	TRY(seal(call, position, text));
 	buf_add_f(&token, "%s.%.*s", text, STR_FMT(position));
 	TRY(buf_status(&token));
-	return call_set(call, TOKEN, call_text(buf_str(&token)));
+	return call_set(call, TOKEN, json_from_str(buf_str(&token)));
 }
 
 int cloudwatch_token(struct call *call, struct str *ret_position)

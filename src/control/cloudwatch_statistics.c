@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "base/json.h"
 #include "control/cloudwatch_metric.h"
 #include "control/cloudwatch_operations.h"
 #include "control/xml.h"
@@ -161,7 +162,7 @@ static int reply(struct call *call, const struct asked *asked)
 	CLEANUP(cloudwatch_series_done) struct cloudwatch_series series = {.n = 0};
 	bool percentiles = asked->n_percentiles > 0;
 	json_t *points = json_array();
-	TRY(call_set(call, "Label", call_text(asked->metric.name)));
+	TRY(call_set(call, "Label", json_from_str(asked->metric.name)));
 	TRY(call_set(call, "Datapoints", points));
 	TRY(cloudwatch_series(call, &asked->metric, &asked->span, percentiles, &series));
 	for (size_t i = 0; i < series.n; i++) {

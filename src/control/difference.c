@@ -1,5 +1,7 @@
 #include "control/difference.h"
 
+#include "base/json.h"
+
 #define OPTIONS "metadataOptions"
 #define STATE   "state"
 #define DEFAULT "default"
@@ -40,10 +42,10 @@ void difference_add_values(struct buf *out, const json_t *before, const json_t *
 	const char *name;
 	json_t *value;
 	/* Jansson takes non-const objects but does not change them. */
-	json_object_foreach ((json_t *)(uintptr_t)after, name, value) {
+	json_object_foreach (json_loose(after), name, value) {
 		add_told(out, name, DEFAULT, json_object_get(before, name), value);
 	}
-	json_object_foreach ((json_t *)(uintptr_t)before, name, value) {
+	json_object_foreach (json_loose(before), name, value) {
 		if (!json_object_get(after, name)) {
 			add_told(out, name, DEFAULT, value, NULL);
 		}
@@ -71,10 +73,10 @@ void difference_add(struct buf *out, const json_t *before, const json_t *after)
 		buf_add(out, after ? STR("made") : STR("deleted"));
 		return;
 	}
-	json_object_foreach ((json_t *)(uintptr_t)after, name, value) {
+	json_object_foreach (json_loose(after), name, value) {
 		add_member(out, name, json_object_get(before, name), value);
 	}
-	json_object_foreach ((json_t *)(uintptr_t)before, name, value) {
+	json_object_foreach (json_loose(before), name, value) {
 		if (!json_object_get(after, name)) {
 			add_member(out, name, value, NULL);
 		}

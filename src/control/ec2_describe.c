@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "base/json.h"
 #include "control/ec2_operations.h"
 #include "control/ec2_request.h"
 #include "control/ec2_select.h"
@@ -7,11 +8,6 @@
 #include "metadata/derive.h"
 
 #define OPT_IN "opt-in-not-required" /* all regions' status, as there is only one */
-
-static void on_json(json_t **value)
-{
-	json_decref(*value);
-}
 
 /* --- instances ------------------------------------------------------------------------------- */
 
@@ -73,7 +69,7 @@ static const struct ec2_filter_row region_rows[] = {
 /* All that are named are the one that there is. */
 static int check_names(struct call *call)
 {
-	CLEANUP(on_json) json_t *names = NULL;
+	CLEANUP(json_done) json_t *names = NULL;
 	json_t *name;
 	size_t i;
 	TRY(ec2_read_list(call, "RegionName", &names));
@@ -95,8 +91,8 @@ static int reply_region(struct call *call, struct region *region)
 		return call_set(call, "regionInfo", json_array());
 	}
 	return call_set(call, "regionInfo",
-		json_pack("[{s:o, s:o, s:s}]", "regionName", call_text(region->name),
-			"regionEndpoint", call_text(region->endpoint), "optInStatus", OPT_IN));
+		json_pack("[{s:o, s:o, s:s}]", "regionName", json_from_str(region->name),
+			"regionEndpoint", json_from_str(region->endpoint), "optInStatus", OPT_IN));
 }
 
 /* There is one: the configured. */

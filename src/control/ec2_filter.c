@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
+
 /* --- wildcards ------------------------------------------------------------------------------- */
 
 /* Above all characters. */
@@ -121,11 +123,6 @@ bool ec2_filters_costly(const struct ec2_filters *filters)
 
 /* --- reading --------------------------------------------------------------------------------- */
 
-static struct str text_of(const json_t *value)
-{
-	return (struct str){json_string_value(value), json_string_length(value)};
-}
-
 static bool is_long(struct str text)
 {
 	size_t n = 0;
@@ -160,7 +157,7 @@ static int check_members(const json_t *item, struct diag *diag)
 		return diag_set(diag, E_SYNTAX, "A filter has a Name and Values.");
 	}
 	/* Jansson takes a non-const object but does not change it. */
-	json_object_foreach ((json_t *)(uintptr_t)item, name, value) {
+	json_object_foreach (json_loose(item), name, value) {
 		if (strcmp(name, "Name") != 0 && strcmp(name, "Value") != 0) {
 			return diag_set(
 				diag, E_NOTFOUND, "The parameter %s is not recognized", name);
@@ -187,7 +184,7 @@ static int read_values(
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
 	json_array_foreach (list, i, item) {
-		struct str text = text_of(item);
+		struct str text = json_str(item);
 		if (!text.p) {
 			return diag_set(diag, E_SYNTAX,
 				"The filter '%s' has a value that is no text", name);
@@ -206,7 +203,7 @@ static int read_filter(const json_t *item, const struct ec2_filter_row *rows, si
 	struct ec2_filter *filter, struct diag *diag)
 {
 	TRY(check_members(item, diag));
-	struct str name = text_of(json_object_get(item, "Name"));
+	struct str name = json_str_member(item, "Name");
 	filter->row = name.p ? find(rows, n_rows, name, &filter->key) : NULL;
 	if (!filter->row) {
 		return diag_set(

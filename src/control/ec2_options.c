@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "base/json.h"
 #include "control/ec2_operations.h"
 #include "control/ec2_request.h"
 #include "control/view_ec2.h"
@@ -7,11 +8,6 @@
 #define NO_PREFERENCE "no-preference"
 #define HOP_LIMIT     "HttpPutResponseHopLimit"
 #define AGAIN         "and try again."
-
-static void on_json(json_t **value)
-{
-	json_decref(*value);
-}
 
 /* A parameter that is one of two words, and the member of an instance's options that it sets. */
 struct option {
@@ -117,7 +113,7 @@ static int change(struct call *call, struct str id, const json_t *changes)
 
 static int reply_options(struct call *call, const json_t *ids)
 {
-	CLEANUP(on_json) json_t *views = NULL;
+	CLEANUP(json_done) json_t *views = NULL;
 	struct registrar_query query = {.ids = ids, .view = view_ec2_options};
 	bool more;
 	TRY(registrar_list(call->api->registrar, &query, &views, &more, &call->diag));
@@ -129,9 +125,9 @@ static int reply_options(struct call *call, const json_t *ids)
 int ec2_modify_options(struct call *call)
 {
 	struct str id;
-	CLEANUP(on_json) json_t *changes = json_object();
+	CLEANUP(json_done) json_t *changes = json_object();
 	TRY(ec2_read_text(call, "InstanceId", &id));
-	CLEANUP(on_json) json_t *ids = json_pack("[s]", id.p);
+	CLEANUP(json_done) json_t *ids = json_pack("[s]", id.p);
 	if (!changes || !ids) {
 		return -ENOMEM;
 	}
@@ -146,7 +142,7 @@ int ec2_modify_options(struct call *call)
 
 int ec2_modify_defaults(struct call *call)
 {
-	CLEANUP(on_json) json_t *changes = json_object();
+	CLEANUP(json_done) json_t *changes = json_object();
 	if (!changes) {
 		return -ENOMEM;
 	}

@@ -2,18 +2,9 @@
 
 #include <errno.h>
 
+#include "base/json.h"
 #include "config/check.h"
 #include "control/ec2_select.h"
-
-static void on_json(json_t **value)
-{
-	json_decref(*value);
-}
-
-static struct str text_of(const json_t *value)
-{
-	return (struct str){json_string_value(value), json_string_length(value)};
-}
 
 int ec2_read_text_if(struct call *call, const char *member, struct str *ret_text)
 {
@@ -22,7 +13,7 @@ int ec2_read_text_if(struct call *call, const char *member, struct str *ret_text
 		return ec2_fail(
 			call, "InvalidParameterValue", "The parameter %s is one text", member);
 	}
-	*ret_text = text_of(value);
+	*ret_text = json_str(value);
 	return 0;
 }
 
@@ -88,7 +79,7 @@ static int add_ids(struct call *call, const json_t *list, json_t *seen, json_t *
 	json_t *id;
 	size_t i;
 	json_array_foreach (list, i, id) {
-		TRY(ec2_check_id(call, text_of(id)));
+		TRY(ec2_check_id(call, json_str(id)));
 		if (json_object_get(seen, json_string_value(id))) {
 			continue;
 		}
@@ -102,9 +93,9 @@ static int add_ids(struct call *call, const json_t *list, json_t *seen, json_t *
 
 int ec2_read_ids(struct call *call, const char *member, json_t **ret_ids)
 {
-	CLEANUP(on_json) json_t *list = NULL;
-	CLEANUP(on_json) json_t *seen = json_object();
-	CLEANUP(on_json) json_t *ids = json_array();
+	CLEANUP(json_done) json_t *list = NULL;
+	CLEANUP(json_done) json_t *seen = json_object();
+	CLEANUP(json_done) json_t *ids = json_array();
 	TRY(ec2_read_list(call, member, &list));
 	TRY(seen && ids ? add_ids(call, list, seen, ids) : -ENOMEM);
 	*ret_ids = list ? json_incref(ids) : NULL;
@@ -113,7 +104,7 @@ int ec2_read_ids(struct call *call, const char *member, json_t **ret_ids)
 
 int ec2_need_ids(struct call *call, const json_t *ids)
 {
-	CLEANUP(on_json) json_t *unknown = NULL;
+	CLEANUP(json_done) json_t *unknown = NULL;
 	CLEANUP(buf_done) struct buf names = BUF_EMPTY;
 	json_t *id;
 	size_t i;
@@ -121,7 +112,7 @@ int ec2_need_ids(struct call *call, const json_t *ids)
 	size_t n = json_array_size(unknown);
 	json_array_foreach (unknown, i, id) {
 		buf_add(&names, i ? STR(", ") : STR_EMPTY);
-		buf_add(&names, text_of(id));
+		buf_add(&names, json_str(id));
 	}
 	TRY(buf_status(&names));
 	if (n == 0) {
@@ -180,5 +171,5 @@ int ec2_set_token(struct call *call, struct str place)
 {
 	CLEANUP(buf_done) struct buf token = BUF_EMPTY;
 	TRY(base64_encode(place, &token));
-	return call_set(call, "nextToken", call_text(buf_str(&token)));
+	return call_set(call, "nextToken", json_from_str(buf_str(&token)));
 }

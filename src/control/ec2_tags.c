@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "base/json.h"
 #include "config/check.h"
 #include "config/facts.h"
 #include "control/ec2_operations.h"
@@ -7,22 +8,12 @@
 #include "control/ec2_select.h"
 #include "control/view_ec2.h"
 
-static void on_json(json_t **value)
-{
-	json_decref(*value);
-}
-
-static struct str text_of(const json_t *value)
-{
-	return (struct str){json_string_value(value), json_string_length(value)};
-}
-
 /* --- reading --------------------------------------------------------------------------------- */
 
 /* Only instances have tags here. */
 static int read_resources(struct call *call, json_t **ret_ids)
 {
-	CLEANUP(on_json) json_t *list = NULL;
+	CLEANUP(json_done) json_t *list = NULL;
 	json_t *id;
 	size_t i;
 	TRY(ec2_read_list(call, "ResourceId", &list));
@@ -31,7 +22,7 @@ static int read_resources(struct call *call, json_t **ret_ids)
 			"The request must contain the parameter ResourceId");
 	}
 	json_array_foreach (list, i, id) {
-		if (!str_starts(text_of(id), STR("i-"))) {
+		if (!str_starts(json_str(id), STR("i-"))) {
 			return ec2_fail(call, "InvalidID", "The ID '%s' is not valid",
 				json_string_value(id));
 		}
@@ -90,9 +81,9 @@ static int read_tag(struct call *call, json_t *tag, json_t *otherwise, json_t *r
 {
 	TRY(check_members(call, tag));
 	json_t *value = json_object_get(tag, "Value");
-	struct str key = text_of(json_object_get(tag, "Key"));
+	struct str key = json_str_member(tag, "Key");
 	TRY(check_key(call, key));
-	TRY(check_value(call, text_of(value)));
+	TRY(check_value(call, json_str(value)));
 	if (json_object_get(ret_tags, key.p)) {
 		return ec2_fail(call, "InvalidParameterValue",
 			"Duplicate tag key '%.*s' specified.", STR_FMT(key));
@@ -133,10 +124,10 @@ static int change_tags(struct call *call, const json_t *ids, const json_t *set, 
 
 int ec2_create_tags(struct call *call)
 {
-	CLEANUP(on_json) json_t *ids = NULL;
-	CLEANUP(on_json) json_t *set = json_object();
-	CLEANUP(on_json) json_t *none = json_object();
-	CLEANUP(on_json) json_t *empty = json_string("");
+	CLEANUP(json_done) json_t *ids = NULL;
+	CLEANUP(json_done) json_t *set = json_object();
+	CLEANUP(json_done) json_t *none = json_object();
+	CLEANUP(json_done) json_t *empty = json_string("");
 	if (!set || !none || !empty) {
 		return -ENOMEM;
 	}
@@ -157,9 +148,9 @@ int ec2_create_tags(struct call *call)
  */
 int ec2_delete_tags(struct call *call)
 {
-	CLEANUP(on_json) json_t *ids = NULL;
-	CLEANUP(on_json) json_t *drop = json_object();
-	CLEANUP(on_json) json_t *none = json_object();
+	CLEANUP(json_done) json_t *ids = NULL;
+	CLEANUP(json_done) json_t *drop = json_object();
+	CLEANUP(json_done) json_t *none = json_object();
 	if (!drop || !none) {
 		return -ENOMEM;
 	}
@@ -234,8 +225,7 @@ struct listing {
 
 static bool accepts_tag(const struct listing *listing, struct str id, const json_t *one)
 {
-	struct tag tag = {
-		id, text_of(json_object_get(one, "key")), text_of(json_object_get(one, "value"))};
+	struct tag tag = {id, json_str_member(one, "key"), json_str_member(one, "value")};
 	return ec2_filters_accept(&listing->filters, &tag);
 }
 
@@ -250,7 +240,7 @@ static bool accepts(void *ctx, const struct instance *instance)
 		return accepted;
 	}
 	accepted = false;
-	CLEANUP(on_json) json_t *tags = view_ec2_tags(&view);
+	CLEANUP(json_done) json_t *tags = view_ec2_tags(&view);
 	for (size_t i = 0; !accepted && i < json_array_size(tags); i++) {
 		accepted = accepts_tag(listing, any.id, json_array_get(tags, i));
 	}
@@ -261,12 +251,12 @@ static bool accepts(void *ctx, const struct instance *instance)
 /* Those of one instance that are not on a page before, as long as there is room. */
 static int add_tags(struct listing *listing, const json_t *instance)
 {
-	struct str name = text_of(json_object_get(instance, "name"));
+	struct str name = json_str_member(instance, "name");
 	json_t *one;
 	size_t i;
 	json_array_foreach (json_object_get(instance, "tags"), i, one) {
-		struct str id = text_of(json_object_get(one, "resourceId"));
-		struct str key = text_of(json_object_get(one, "key"));
+		struct str id = json_str_member(one, "resourceId");
+		struct str key = json_str_member(one, "key");
 		bool before =
 			str_eq(name, listing->from.name) && str_cmp(key, listing->from.key) <= 0;
 		if (before || !accepts_tag(listing, id, one)) {
@@ -320,7 +310,7 @@ static int list_tags(struct call *call, struct listing *listing)
 		.most = listing->most,
 		.select = {accepts, listing},
 		.view = view_ec2_descriptions};
-	CLEANUP(on_json) json_t *instances = NULL;
+	CLEANUP(json_done) json_t *instances = NULL;
 	bool more;
 	TRY(registrar_list(call->api->registrar, &query, &instances, &more, &call->diag));
 	if (listing->failed) {
@@ -338,7 +328,7 @@ static int list_tags(struct call *call, struct listing *listing)
 int ec2_describe_tags(struct call *call)
 {
 	CLEANUP(buf_done) struct buf memory = BUF_EMPTY;
-	CLEANUP(on_json) json_t *tags = json_array();
+	CLEANUP(json_done) json_t *tags = json_array();
 	struct listing listing = {.tags = tags};
 	if (!tags) {
 		return -ENOMEM;

@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "base/json.h"
 #include "control/lightsail_operations.h"
 #include "control/request.h"
 #include "metadata/blueprint.h"
@@ -15,10 +16,10 @@ int lightsail_get_blueprints(struct call *call)
 	for (size_t i = 0; i < n; i++) {
 		json_t *one = json_pack(
 			"{s:o, s:o, s:o, s:s, s:o, s:b, s:i, s:o, s:s, s:s, s:s, s:s}",
-			"blueprintId", call_text(all[i].id), "name", call_text(all[i].name),
-			"group", call_text(all[i].group), "type", "os", "description",
-			call_text(all[i].name), "isActive", 1, "minPower", 0, "version",
-			call_text(all[i].version), "versionCode", "1", "productUrl", "",
+			"blueprintId", json_from_str(all[i].id), "name", json_from_str(all[i].name),
+			"group", json_from_str(all[i].group), "type", "os", "description",
+			json_from_str(all[i].name), "isActive", 1, "minPower", 0, "version",
+			json_from_str(all[i].version), "versionCode", "1", "productUrl", "",
 			"licenseUrl", "", "platform", all[i].windows ? "WINDOWS" : "LINUX_UNIX");
 		if (json_array_append_new(list, one) < 0) {
 			json_decref(list);
@@ -36,9 +37,9 @@ int lightsail_get_bundles(struct call *call)
 	for (size_t i = 0; i < n; i++) {
 		json_t *one = json_pack("{s:f, s:i, s:i, s:o, s:o, s:b, s:o, s:i, s:f, s:i, s:[s]}",
 			"price", all[i].price_cents / CENTS, "cpuCount", (int)all[i].cpu_count,
-			"diskSizeInGb", (int)all[i].disk_gib, "bundleId", call_text(all[i].id),
-			"instanceType", call_text(all[i].name), "isActive", 1, "name",
-			call_text(all[i].name), "power", (int)all[i].power, "ramSizeInGb",
+			"diskSizeInGb", (int)all[i].disk_gib, "bundleId", json_from_str(all[i].id),
+			"instanceType", json_from_str(all[i].name), "isActive", 1, "name",
+			json_from_str(all[i].name), "power", (int)all[i].power, "ramSizeInGb",
 			all[i].ram_mib / 1024.0, "transferPerMonthInGb", (int)all[i].transfer_gib,
 			"supportedPlatforms", "LINUX_UNIX");
 		if (json_array_append_new(list, one) < 0) {
@@ -88,8 +89,8 @@ int lightsail_get_regions(struct call *call)
 	}
 	return call_set(call, "regions",
 		json_pack("[{s:s, s:o, s:o, s:o, s:o, s:[]}]", "continentCode", continent_of(name),
-			"description", call_text(name), "displayName", call_text(name), "name",
-			call_text(name), "availabilityZones", zones,
+			"description", json_from_str(name), "displayName", json_from_str(name),
+			"name", json_from_str(name), "availabilityZones", zones,
 			"relationalDatabaseAvailabilityZones"));
 }
 
@@ -106,7 +107,7 @@ static json_t *key_pair(const struct site *site, const char *name)
 		"supportCode",
 		json_sprintf("%.*s/%.*s", STR_FMT(site->account_id), STR_FMT(buf_str(&uuid))),
 		"resourceType", "KeyPair", "location", "availabilityZone", "all", "regionName",
-		call_text(region), "tags");
+		json_from_str(region), "tags");
 }
 
 int lightsail_get_key_pairs(struct call *call)

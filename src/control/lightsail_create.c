@@ -1,14 +1,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "config/spec.h"
 #include "control/lightsail_operations.h"
 #include "control/request.h"
-
-static void on_json(json_t **value)
-{
-	json_decref(*value);
-}
 
 /* "us-west-2a" in us-west-2. */
 static int check_zone(const struct call *call, struct str zone, struct diag *diag)
@@ -37,7 +33,7 @@ static int add_key(struct call *call, json_t *spec)
 	if (!name.p) {
 		return 0;
 	}
-	CLEANUP(on_json) json_t *keys = NULL;
+	CLEANUP(json_done) json_t *keys = NULL;
 	TRY(registrar_keys(call->api->registrar, &keys, &call->diag));
 	json_t *key = json_object_get(keys, name.p);
 	if (!key) {
@@ -90,11 +86,11 @@ static int common_spec(struct call *call, json_t *spec)
 	if (json_array_size(json_object_get(call->request, "addOns"))) {
 		return diag_set(&call->diag, E_RANGE, "addOns: there are none here");
 	}
-	TRY(set(spec, "location", json_pack("{s:o}", "availabilityZone", call_text(zone))));
-	TRY(set(spec, "blueprintId", call_text(blueprint)));
-	TRY(set(spec, "bundleId", call_text(bundle)));
+	TRY(set(spec, "location", json_pack("{s:o}", "availabilityZone", json_from_str(zone))));
+	TRY(set(spec, "blueprintId", json_from_str(blueprint)));
+	TRY(set(spec, "bundleId", json_from_str(bundle)));
 	if (user_data.n) {
-		TRY(set(spec, "userData", call_text(user_data)));
+		TRY(set(spec, "userData", json_from_str(user_data)));
 	}
 	TRY(add_tags(call, spec));
 	return add_key(call, spec);
@@ -117,7 +113,7 @@ static int all_specs(struct call *call, json_t *common, json_t *ret_specs)
 			json_decref(spec);
 			return diag_set(&call->diag, E_SYNTAX, "instanceNames must be texts");
 		}
-		if (set(spec, "name", call_text(str_of(json_string_value(name)))) < 0 ||
+		if (set(spec, "name", json_from_str(str_of(json_string_value(name)))) < 0 ||
 			json_array_append_new(ret_specs, spec) < 0) {
 			return -ENOMEM;
 		}
@@ -139,9 +135,9 @@ static int checked(struct call *call, const json_t *specs, json_t **ret_specs)
 
 int lightsail_create_instances(struct call *call)
 {
-	CLEANUP(on_json) json_t *common = json_object();
-	CLEANUP(on_json) json_t *raw = json_array();
-	CLEANUP(on_json) json_t *specs = NULL;
+	CLEANUP(json_done) json_t *common = json_object();
+	CLEANUP(json_done) json_t *raw = json_array();
+	CLEANUP(json_done) json_t *specs = NULL;
 	if (!common || !raw) {
 		return -ENOMEM;
 	}

@@ -1,13 +1,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "control/lightsail_operations.h"
 #include "control/request.h"
-
-static void on_json(json_t **value)
-{
-	json_decref(*value);
-}
 
 static int show(struct call *call, struct str name, json_t **ret_view)
 {
@@ -69,7 +65,7 @@ int lightsail_get_instances(struct call *call)
 int lightsail_get_access_details(struct call *call)
 {
 	struct str name, protocol;
-	CLEANUP(on_json) json_t *view = NULL;
+	CLEANUP(json_done) json_t *view = NULL;
 	TRY(request_text(call->request, "instanceName", &name, &call->diag));
 	TRY(request_text_if(call->request, "protocol", &protocol, &call->diag));
 	TRY(show(call, name, &view));
@@ -172,8 +168,8 @@ static int change_tags(struct call *call, const json_t *set, const json_t *drop)
 
 int lightsail_tag_resource(struct call *call)
 {
-	CLEANUP(on_json) json_t *set = json_object();
-	CLEANUP(on_json) json_t *drop = json_array();
+	CLEANUP(json_done) json_t *set = json_object();
+	CLEANUP(json_done) json_t *drop = json_array();
 	if (!set || !drop) {
 		return -ENOMEM;
 	}
@@ -184,7 +180,7 @@ int lightsail_tag_resource(struct call *call)
 int lightsail_untag_resource(struct call *call)
 {
 	const json_t *keys = json_object_get(call->request, "tagKeys"), *key;
-	CLEANUP(on_json) json_t *set = json_object();
+	CLEANUP(json_done) json_t *set = json_object();
 	size_t i;
 	if (!json_is_array(keys)) {
 		return diag_set(&call->diag, E_SYNTAX, "tagKeys must be a list");

@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "base/json.h"
 #include "control/lightsail_operations.h"
 #include "control/request.h"
 #include "control/statistics.h"
@@ -67,8 +68,7 @@ static int read_statistics(const json_t *request, bool wanted[STATISTICS], struc
 		return diag_set(diag, E_SYNTAX, "statistics: expected a list of at least one");
 	}
 	json_array_foreach (list, i, one) {
-		int statistic = statistic_find(
-			(struct str){json_string_value(one), json_string_length(one)});
+		int statistic = statistic_find(json_str(one));
 		if (statistic < 0) {
 			return diag_set(diag, E_RANGE,
 				"statistics: expected Minimum, Maximum, Sum, Average or "
@@ -159,6 +159,6 @@ int lightsail_get_metric_data(struct call *call)
 	TRY(registrar_id_of(call->api->registrar, asked.instance, &id, &call->diag));
 	asked.points = json_array();
 	TRY(call_set(call, "metricData", asked.points));
-	TRY(call_set(call, "metricName", call_text(asked.metric)));
+	TRY(call_set(call, "metricName", json_from_str(asked.metric)));
 	return read_points(call, &asked, buf_str(&id));
 }

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/json.h"
+
 static struct str name_at(const struct page *page, size_t i)
 {
 	return entry_instance(page->v[i])->name;
@@ -90,7 +92,7 @@ void page_of_ids(struct page *page, const struct registry *registry, const json_
 	page->n = 0;
 	page->more = false;
 	json_array_foreach (ids, i, id) {
-		struct str text = {json_string_value(id), json_string_length(id)};
+		struct str text = json_str(id);
 		const struct entry *entry = registry_find_id(registry, text);
 		bool accepted = entry && (!select->accepts || select->accepts(select->ctx,
 								      entry_instance(entry)));

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "config/check.h"
 #include "control/difference.h"
@@ -386,19 +387,15 @@ static int keep_roles(const struct plan *plan, const struct registry *registry, 
 
 /* --- what is told of it ---------------------------------------------------------------------- */
 
-static void on_json(json_t **value)
-{
-	json_decref(*value);
-}
-
 /* The specifications are parsed once more: only for the few changes that are told one by one. */
 static int describe(struct change *change, const struct registry *registry)
 {
 	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
 	const struct entry *entry = registry_find(registry, str_of(change->name));
 	const struct instance *old = entry ? entry_instance(entry) : NULL;
-	CLEANUP(on_json) json_t *before = old ? instance_spec(old) : NULL;
-	CLEANUP(on_json) json_t *after = change->instance ? instance_spec(change->instance) : NULL;
+	CLEANUP(json_done) json_t *before = old ? instance_spec(old) : NULL;
+	CLEANUP(json_done)
+	json_t *after = change->instance ? instance_spec(change->instance) : NULL;
 	if ((old && !before) || (change->instance && !after)) {
 		return -ENOMEM;
 	}

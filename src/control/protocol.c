@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "control/xml.h"
 
 #define NO_CREDENTIALS \
@@ -72,7 +73,7 @@ static json_t *message_text(const char *message)
 		buf_add_char(&out, (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c);
 	}
 	for (size_t cut = 0; cut < 4 && cut <= out.n; cut++) {
-		json_t *text = json_stringn(line, out.n - cut);
+		json_t *text = json_from_str((struct str){line, out.n - cut});
 		if (text) {
 			return text;
 		}
@@ -166,7 +167,7 @@ static void ec2_succeed(
 	struct api_reply *reply, const struct call *call, const struct call_service *service)
 {
 	CLEANUP(buf_done) struct buf root = BUF_EMPTY, url = BUF_EMPTY;
-	json_t *content = json_pack("{s:o}", "requestId", call_text(call->deed.request_id));
+	json_t *content = json_pack("{s:o}", "requestId", json_from_str(call->deed.request_id));
 	add_root(&root, call);
 	buf_add_f(&url, "http://ec2.amazonaws.com/doc/%.*s/", STR_FMT(service->version));
 	if (json_object_update(content, call->reply) < 0) {
@@ -182,7 +183,7 @@ static void ec2_fail(struct api_reply *reply, const struct call_service *service
 	(void)service;
 	/* The list of errors has elements of its own name, not `item`. */
 	json_t *content = json_pack("{s:{s:{s:s, s:o}}, s:o}", "Errors", "Error", "Code", code,
-		"Message", message_text(message), "RequestID", call_text(request_id));
+		"Message", message_text(message), "RequestID", json_from_str(request_id));
 	add_document(reply, STR("Response"), STR_EMPTY, content, XML_ITEM_EC2);
 }
 
@@ -204,7 +205,7 @@ static void query_succeed(
 	json_t *content = NULL;
 	if (buf_status(&result) == 0) {
 		content = json_pack("{s:O, s:{s:o}}", result.p, call->reply, "ResponseMetadata",
-			"RequestId", call_text(call->deed.request_id));
+			"RequestId", json_from_str(call->deed.request_id));
 	}
 	add_document(reply, buf_str(&root), buf_str(&url), content, XML_ITEM_QUERY);
 }
@@ -216,7 +217,7 @@ static void query_fail(struct api_reply *reply, const struct call_service *servi
 	add_url(&url, service);
 	json_t *content = json_pack("{s:{s:s, s:s, s:o}, s:o}", "Error", "Type",
 		reply->status >= 500 ? "Receiver" : "Sender", "Code", code, "Message",
-		message_text(message), "RequestId", call_text(request_id));
+		message_text(message), "RequestId", json_from_str(request_id));
 	add_document(reply, STR("ErrorResponse"), buf_str(&url), content, XML_ITEM_QUERY);
 }
 

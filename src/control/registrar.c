@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "config/spec.h"
 #include "control/plan.h"
 #include "control/registrar_state.h"
@@ -49,11 +50,6 @@ static int commit(
 	}
 	(void)registry_reclaim(registrar->registry); /* what still waits is freed later */
 	return rc;
-}
-
-static void on_json(json_t **value)
-{
-	json_decref(*value);
 }
 
 /* --- rows ------------------------------------------------------------------------------------ */
@@ -147,7 +143,7 @@ static json_t *with_options(const json_t *spec, const json_t *live)
 {
 	json_t *named = json_object_get(spec, "metadataOptions");
 	/* Jansson takes non-const objects; it counts references in them and changes nothing else. */
-	json_t *same = (json_t *)(uintptr_t)spec;
+	json_t *same = json_loose(spec);
 	if (!live) {
 		return json_incref(same);
 	}
@@ -179,7 +175,7 @@ static int load_row(void *ctx, const struct store_instance *row)
 	if (is_hidden(row)) {
 		return 0;
 	}
-	CLEANUP(on_json) json_t *spec = parse(row->spec);
+	CLEANUP(json_done) json_t *spec = parse(row->spec);
 	int rc = spec ? plan_role(spec, &role) : diag_set(loading->diag, E_DAMAGED, "not JSON");
 	if (rc == 0) {
 		rc = instance_new(spec, &record, registrar->site, role, &instance, loading->diag);
@@ -231,9 +227,9 @@ static char *dump(const json_t *spec)
 static int apply_known(
 	struct applying *apply, const struct store_instance *row, const json_t *now, char *text)
 {
-	CLEANUP(on_json) json_t *before = row->file_spec.p ? parse(row->file_spec) : NULL;
-	CLEANUP(on_json) json_t *effective = parse(row->spec);
-	CLEANUP(on_json) json_t *old = effective ? json_deep_copy(effective) : NULL;
+	CLEANUP(json_done) json_t *before = row->file_spec.p ? parse(row->file_spec) : NULL;
+	CLEANUP(json_done) json_t *effective = parse(row->spec);
+	CLEANUP(json_done) json_t *old = effective ? json_deep_copy(effective) : NULL;
 	struct instance_record record = record_of(row);
 	bool changed = false;
 	if (!old || (row->file_spec.p && !before)) {
@@ -281,7 +277,7 @@ static int apply_new(struct applying *apply)
 		struct instance_record record;
 		TRY(new_record(apply->now_s, &record));
 		char *text = dump(spec);
-		CLEANUP(on_json)
+		CLEANUP(json_done)
 		json_t *with = with_options(spec, registrar_preferred(apply->registrar));
 		int rc = text && with ? registrar_enforce(apply->registrar, with) : -ENOMEM;
 		if (rc == 0) {
@@ -418,7 +414,7 @@ static int plan_spec(
 	}
 	const json_t *live = before.spec ? json_object_get(before.spec, "metadataOptions")
 					 : registrar_preferred(registrar);
-	CLEANUP(on_json) json_t *merged = rc == 0 ? with_options(spec, live) : NULL;
+	CLEANUP(json_done) json_t *merged = rc == 0 ? with_options(spec, live) : NULL;
 	if (rc == 0) {
 		struct str file_spec = before.file_spec ? str_of(before.file_spec) : STR_EMPTY;
 		rc = merged ? plan_put(plan, merged, file_spec, &record, registrar->site, diag)
@@ -469,7 +465,7 @@ static int place(const struct registrar *registrar, json_t *taken, json_t *spec,
 static int plan_new(
 	struct registrar *registrar, struct plan *plan, const json_t *specs, struct diag *diag)
 {
-	CLEANUP(on_json) json_t *taken = json_object();
+	CLEANUP(json_done) json_t *taken = json_object();
 	json_t *spec;
 	size_t i;
 	json_array_foreach (specs, i, spec) {
@@ -573,7 +569,7 @@ static int set_options(struct row *row, const json_t *changes, int64_t now_s, st
 		}
 	}
 	/* Jansson takes a non-const object but does not change it. */
-	if (json_object_update(options, (json_t *)(uintptr_t)changes) < 0) {
+	if (json_object_update(options, json_loose(changes)) < 0) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
 	return 0;
@@ -587,9 +583,9 @@ int registrar_options(struct registrar *registrar, const struct deed *deed, stru
 
 static int set_state(struct row *row, const json_t *state, int64_t now_s, struct diag *diag)
 {
-	CLEANUP(on_json) json_t *before = json_copy(row->spec);
+	CLEANUP(json_done) json_t *before = json_copy(row->spec);
 	/* Jansson counts references in what is otherwise not changed. */
-	if (!before || json_object_set(row->spec, "state", (json_t *)(uintptr_t)state) < 0) {
+	if (!before || json_object_set(row->spec, "state", json_loose(state)) < 0) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
 	note_change(&row->record, before, row->spec, now_s);
@@ -599,7 +595,7 @@ static int set_state(struct row *row, const json_t *state, int64_t now_s, struct
 int registrar_state(struct registrar *registrar, const struct deed *deed, struct str name,
 	bool running, struct diag *diag)
 {
-	CLEANUP(on_json) json_t *state = json_string(running ? "running" : "stopped");
+	CLEANUP(json_done) json_t *state = json_string(running ? "running" : "stopped");
 	return state ? change_row(registrar, deed, name, set_state, state, diag)
 		     : diag_set(diag, -ENOMEM, "out of memory");
 }
@@ -609,11 +605,11 @@ static int check_tags(const json_t *spec, struct diag *diag)
 {
 	const json_t *options = json_object_get(spec, "metadataOptions");
 	const char *shown = json_string_value(json_object_get(options, "instanceMetadataTags"));
-	CLEANUP(on_json)
+	CLEANUP(json_done)
 	json_t *probe = json_pack("{s:O, s:O, s:{s:s}}", "name", json_object_get(spec, "name"),
 		"tags", json_object_get(spec, "tags"), "metadataOptions", "instanceMetadataTags",
 		shown ? shown : "disabled");
-	CLEANUP(on_json) json_t *specs = NULL;
+	CLEANUP(json_done) json_t *specs = NULL;
 	char *text = probe ? dump(probe) : NULL;
 	int rc = text ? spec_from_text(str_of(text), NULL, &specs, diag)
 		      : diag_set(diag, -ENOMEM, "out of memory");
@@ -637,7 +633,7 @@ static void drop_tags(json_t *tags, const json_t *drop)
 		(void)json_object_del(tags, json_string_value(value));
 	}
 	/* Jansson takes a non-const object but does not change it. */
-	json_object_foreach ((json_t *)(uintptr_t)drop, key, value) {
+	json_object_foreach (json_loose(drop), key, value) {
 		if (json_is_null(value) || json_equal(value, json_object_get(tags, key))) {
 			(void)json_object_del(tags, key);
 		}
@@ -664,7 +660,7 @@ static int set_tags(struct row *row, const json_t *change, int64_t now_s, struct
 int registrar_tags(struct registrar *registrar, const struct deed *deed, struct str name,
 	const json_t *set, const json_t *drop, struct diag *diag)
 {
-	CLEANUP(on_json) json_t *change = json_pack("{s:O, s:O}", "set", set, "drop", drop);
+	CLEANUP(json_done) json_t *change = json_pack("{s:O, s:O}", "set", set, "drop", drop);
 	return change ? change_row(registrar, deed, name, set_tags, change, diag)
 		      : diag_set(diag, -ENOMEM, "out of memory");
 }
@@ -686,13 +682,13 @@ int registrar_tags_by_id(struct registrar *registrar, const struct deed *deed, c
 	const json_t *set, const json_t *drop, struct diag *diag)
 {
 	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
-	CLEANUP(on_json) json_t *change = json_pack("{s:O, s:O}", "set", set, "drop", drop);
+	CLEANUP(json_done) json_t *change = json_pack("{s:O, s:O}", "set", set, "drop", drop);
 	const json_t *id;
 	size_t i;
 	int rc = change ? 0 : diag_set(diag, -ENOMEM, "out of memory");
 	pthread_mutex_lock(&registrar->lock);
 	json_array_foreach (ids, i, id) {
-		struct str text = {json_string_value(id), json_string_length(id)};
+		struct str text = json_str(id);
 		rc = rc == 0 ? plan_tags(registrar, &plan, text, change, diag) : rc;
 	}
 	if (rc == 0) {

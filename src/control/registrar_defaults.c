@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "control/difference.h"
 #include "control/plan.h"
 #include "control/registrar_state.h"
@@ -61,7 +62,7 @@ static int check(const json_t *defaults, struct diag *diag)
 	struct metadata_options probe = options_default;
 	const json_t *enforced = json_object_get(defaults, ENFORCED);
 	const char *value = json_string_value(enforced);
-	json_t *options = json_copy((json_t *)(uintptr_t)defaults);
+	json_t *options = json_copy(json_loose(defaults));
 	if (!options) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
@@ -114,10 +115,10 @@ static int store_defaults(struct registrar *registrar, const struct deed *deed,
 
 static json_t *merged(const json_t *old, const json_t *changes)
 {
-	json_t *defaults = old ? json_copy((json_t *)(uintptr_t)old) : json_object();
+	json_t *defaults = old ? json_copy(json_loose(old)) : json_object();
 	const char *name;
 	json_t *value;
-	json_object_foreach ((json_t *)(uintptr_t)changes, name, value) {
+	json_object_foreach (json_loose(changes), name, value) {
 		if (json_is_null(value)) {
 			(void)json_object_del(defaults, name); /* it need not be there */
 		} else if (json_object_set(defaults, name, value) < 0) {

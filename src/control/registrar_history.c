@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "control/plan.h"
 #include "control/points.h"
 #include "control/registrar_state.h"
@@ -199,7 +200,7 @@ static int on_stored(void *ctx, struct str id)
 	if (json_array_size(listing->stored) > listing->most) {
 		return E_AGAIN;
 	}
-	return json_array_append_new(listing->stored, json_stringn(id.p, id.n)) < 0 ? -ENOMEM : 0;
+	return json_array_append_new(listing->stored, json_from_str(id)) < 0 ? -ENOMEM : 0;
 }
 
 static int on_live(void *ctx, struct entry *entry)
@@ -222,12 +223,6 @@ static int by_id(const void *a, const void *b)
 	return str_cmp(*x, *y);
 }
 
-static struct str text_at(const json_t *list, size_t i)
-{
-	const json_t *text = json_array_get(list, i);
-	return (struct str){json_string_value(text), json_string_length(text)};
-}
-
 /* Both lists into one, without what is in both. */
 static int merge(const struct listing *listing, json_t *ids, bool *ret_more)
 {
@@ -236,9 +231,9 @@ static int merge(const struct listing *listing, json_t *ids, bool *ret_more)
 		int order = s == n ? 1
 			    : l == listing->n_live
 				    ? -1
-				    : str_cmp(text_at(listing->stored, s), listing->live[l]);
-		struct str id = order <= 0 ? text_at(listing->stored, s) : listing->live[l];
-		if (json_array_append_new(ids, json_stringn(id.p, id.n)) < 0) {
+				    : str_cmp(json_str_at(listing->stored, s), listing->live[l]);
+		struct str id = order <= 0 ? json_str_at(listing->stored, s) : listing->live[l];
+		if (json_array_append_new(ids, json_from_str(id)) < 0) {
 			return -ENOMEM;
 		}
 		s += order <= 0;

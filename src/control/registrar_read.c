@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "base/json.h"
 #include "control/registrar_state.h"
 #include "control/view.h"
 
@@ -120,7 +121,7 @@ int registrar_unknown_ids(
 	int rc = unknown ? 0 : -1;
 	pthread_mutex_lock(&registrar->lock);
 	json_array_foreach (ids, i, id) {
-		struct str text = {json_string_value(id), json_string_length(id)};
+		struct str text = json_str(id);
 		if (rc == 0 && !registry_find_id(registrar->registry, text)) {
 			rc = json_array_append(unknown, id);
 		}

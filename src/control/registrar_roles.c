@@ -1,15 +1,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "control/plan.h"
 #include "control/registrar_state.h"
 #include "metadata/role.h"
 #include "platform/file.h"
-
-static void on_json(json_t **value)
-{
-	json_decref(*value);
-}
 
 struct refreshing {
 	struct registrar *registrar;
@@ -46,7 +42,7 @@ static int refresh(void *ctx, struct entry *entry)
 		role_free(role);
 		role = role_clone(&keep);
 	}
-	CLEANUP(on_json) json_t *spec = instance_spec(old);
+	CLEANUP(json_done) json_t *spec = instance_spec(old);
 	struct instance *instance = NULL;
 	if (!role || !spec || refreshing->n == refreshing->cap) {
 		role_free(role);

@@ -1,14 +1,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "control/registrar_state.h"
 
 #define MS_PER_S 1000
-
-static void on_json(json_t **value)
-{
-	json_decref(*value);
-}
 
 /* --- operations that wait for the workers ------------------------------------------------------ */
 
@@ -123,18 +119,14 @@ static int on_operation(void *ctx, const struct store_operation *row)
 	return operation ? keep(ctx, row->number, operation) : E_DAMAGED;
 }
 
-static json_t *text(struct str s)
-{
-	return json_stringn(s.p ? s.p : "", s.n);
-}
-
 static int on_audit(void *ctx, const struct store_audit *row)
 {
 	json_t *record = json_pack("{s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "number",
-		(json_int_t)row->number, "at", (double)row->at_ms / MS_PER_S, "who", text(row->who),
-		"from", text(row->from), "action", text(row->action), "resource",
-		text(row->resource), "change", text(row->change), "result", text(row->result),
-		"requestId", text(row->request_id));
+		(json_int_t)row->number, "at", (double)row->at_ms / MS_PER_S, "who",
+		json_from_str(row->who), "from", json_from_str(row->from), "action",
+		json_from_str(row->action), "resource", json_from_str(row->resource), "change",
+		json_from_str(row->change), "result", json_from_str(row->result), "requestId",
+		json_from_str(row->request_id));
 	return record ? keep(ctx, row->number, record) : -ENOMEM;
 }
 
@@ -184,7 +176,7 @@ int registrar_operation(
 	struct registrar *registrar, struct str id, json_t **ret_operation, struct diag *diag)
 {
 	struct store *store = registrar->store;
-	CLEANUP(on_json) json_t *list = json_array();
+	CLEANUP(json_done) json_t *list = json_array();
 	struct reading reading = {.list = list, .most = 1};
 	pthread_mutex_lock(&registrar->lock);
 	registrar_settle(registrar);
@@ -203,7 +195,7 @@ int registrar_operation(
 int registrar_settle_left(struct registrar *registrar, struct diag *diag)
 {
 	struct store *store = registrar->store;
-	CLEANUP(on_json) json_t *list = json_array();
+	CLEANUP(json_done) json_t *list = json_array();
 	struct reading reading = {.list = list, .most = SIZE_MAX};
 	json_t *operation;
 	size_t i;
@@ -266,7 +258,7 @@ static int reboot(
 	if (!deed || deed->rehearsal) {
 		return 0;
 	}
-	CLEANUP(on_json)
+	CLEANUP(json_done)
 	json_t *operation = deed->operations ? trail_operation(deed, instance) : NULL;
 	if (deed->operations && json_array_append(deed->operations, operation) < 0) {
 		return diag_set(diag, -ENOMEM, "out of memory");

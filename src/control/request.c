@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
+
 #define NAME "instanceName"
 
 int request_text(const json_t *request, const char *member, struct str *ret_text, struct diag *diag)
@@ -12,7 +14,7 @@ int request_text(const json_t *request, const char *member, struct str *ret_text
 		return diag_set(
 			diag, E_SYNTAX, value ? "%s: expected text" : "%s is missing", member);
 	}
-	*ret_text = (struct str){json_string_value(value), json_string_length(value)};
+	*ret_text = json_str(value);
 	return 0;
 }
 
@@ -31,7 +33,7 @@ const char *request_unknown(const json_t *request, const char *const *members)
 	const char *name;
 	json_t *value;
 	/* Jansson takes a non-const object but does not change it. */
-	json_object_foreach ((json_t *)(uintptr_t)request, name, value) {
+	json_object_foreach (json_loose(request), name, value) {
 		const char *const *known = members;
 		while (*known && strcmp(*known, name) != 0) {
 			known++;
@@ -74,7 +76,7 @@ int request_options(struct registrar *registrar, const struct deed *deed, const 
 {
 	struct str name;
 	TRY(request_text(request, NAME, &name, diag));
-	json_t *changes = json_copy((json_t *)(uintptr_t)request);
+	json_t *changes = json_copy(json_loose(request));
 	if (!changes) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}

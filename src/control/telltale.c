@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "config/spec.h"
 #include "control/lightsail_operations.h"
 #include "control/protocol.h"
@@ -95,7 +96,7 @@ static int on_update_options(struct call *call)
 static int on_get_certificate(struct call *call)
 {
 	struct str pem = call->api->certificate;
-	return call_set(call, "certificate", json_stringn(pem.p, pem.n));
+	return call_set(call, "certificate", json_from_str(pem));
 }
 
 static int on_get_configuration(struct call *call)

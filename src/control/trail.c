@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "control/view.h"
 
 #define MS_PER_S 1000.0
@@ -20,8 +21,8 @@ json_t *trail_operation(const struct deed *deed, const struct instance *instance
 		return NULL;
 	}
 	json_t *operation = json_pack("{s:s, s:o, s:s, s:o, s:o, s:b, s:s, s:s, s:o}", "id", id,
-		"resourceName", json_stringn(instance->name.p, instance->name.n), "resourceType",
-		"Instance", "createdAt", seconds(deed->at_ms), "location", view_location(instance),
+		"resourceName", json_from_str(instance->name), "resourceType", "Instance",
+		"createdAt", seconds(deed->at_ms), "location", view_location(instance),
 		"isTerminal", 0, "operationDetails", "", "status", "Started", "statusChangedAt",
 		seconds(deed->at_ms));
 	const char *type = deed->operation_type;
@@ -50,18 +51,12 @@ int trail_end(json_t *operation, enum trail_end end, const char *details, int64_
 	return rc < 0 ? -ENOMEM : 0;
 }
 
-static struct str member(const json_t *operation, const char *name)
-{
-	const json_t *value = json_object_get(operation, name);
-	return (struct str){json_string_value(value), json_string_length(value)};
-}
-
 int trail_put(struct store *store, const json_t *operation, struct diag *diag)
 {
 	char *body = json_dumps(operation, JSON_COMPACT);
 	struct store_operation row = {
-		.id = member(operation, "id"),
-		.resource = member(operation, "resourceName"),
+		.id = json_str_member(operation, "id"),
+		.resource = json_str_member(operation, "resourceName"),
 		.open = !json_is_true(json_object_get(operation, "isTerminal")),
 	};
 	if (!body) {

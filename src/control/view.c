@@ -1,16 +1,12 @@
 #include "control/view.h"
 
+#include "base/json.h"
 #include "metadata/contents.h"
 #include "metadata/derive.h"
 
 /* Lightsail's InstanceState: EC2's codes and names. */
 #define CODE_RUNNING 16
 #define CODE_STOPPED 80
-
-static json_t *text(struct str s)
-{
-	return json_stringn(s.p ? s.p : "", s.n);
-}
 
 static json_t *tags_of(const json_t *spec)
 {
@@ -53,10 +49,10 @@ static json_t *match_of(const struct instance *instance)
 	}
 	json_object_set_new(match, "addresses", addresses);
 	if (instance->network.n) {
-		json_object_set_new(match, "network", text(instance->network));
+		json_object_set_new(match, "network", json_from_str(instance->network));
 	}
 	if (instance->interface.n) {
-		json_object_set_new(match, "interface", text(instance->interface));
+		json_object_set_new(match, "interface", json_from_str(instance->interface));
 	}
 	if (instance->has_mac) {
 		const uint8_t *m = instance->mac;
@@ -95,17 +91,17 @@ static void add_names(json_t *view, const struct instance *instance, const json_
 	const char *key =
 		json_object_iter_key(json_object_iter(json_object_get(spec, "publicKeys")));
 	derive_uuid(&uuid, "lightsail arn", instance->name);
-	json_object_set_new(view, "name", text(facts->name));
+	json_object_set_new(view, "name", json_from_str(facts->name));
 	json_object_set_new(view, "arn",
 		json_sprintf("arn:%.*s:lightsail:%.*s:%.*s:Instance/%.*s",
 			STR_FMT(derive_partition(facts->region)), STR_FMT(facts->region),
 			STR_FMT(facts->account_id), STR_FMT(buf_str(&uuid))));
 	json_object_set_new(view, "supportCode",
 		json_sprintf("%.*s/%s", STR_FMT(facts->account_id), instance->id));
-	json_object_set_new(view, "instanceId", text(facts->instance_id));
+	json_object_set_new(view, "instanceId", json_from_str(facts->instance_id));
 	json_object_set_new(view, "createdAt", json_integer(instance->record.created_s));
 	json_object_set_new(view, "resourceType", json_string("Instance"));
-	json_object_set_new(view, "username", text(instance->blueprint->username));
+	json_object_set_new(view, "username", json_from_str(instance->blueprint->username));
 	if (key) {
 		json_object_set_new(view, "sshKeyName", json_string(key));
 	}
@@ -115,9 +111,9 @@ static void add_addresses(json_t *view, const json_t *spec, const struct content
 {
 	json_t *ipv6 = json_object_get(spec, "ipv6Addresses");
 	json_object_set_new(view, "isStaticIp", json_false());
-	json_object_set_new(view, "privateIpAddress", text(facts->private_address));
+	json_object_set_new(view, "privateIpAddress", json_from_str(facts->private_address));
 	if (facts->public_address.p) {
-		json_object_set_new(view, "publicIpAddress", text(facts->public_address));
+		json_object_set_new(view, "publicIpAddress", json_from_str(facts->public_address));
 	}
 	json_object_set_new(view, "ipv6Addresses", ipv6 ? json_incref(ipv6) : json_array());
 	json_object_set_new(
@@ -126,17 +122,17 @@ static void add_addresses(json_t *view, const json_t *spec, const struct content
 
 static json_t *location_of(const struct contents_facts *facts)
 {
-	return json_pack("{s:o, s:o}", "availabilityZone", text(facts->zone), "regionName",
-		text(facts->region));
+	return json_pack("{s:o, s:o}", "availabilityZone", json_from_str(facts->zone), "regionName",
+		json_from_str(facts->region));
 }
 
 static void add_kind(
 	json_t *view, const struct instance *instance, const struct contents_facts *facts)
 {
 	json_object_set_new(view, "location", location_of(facts));
-	json_object_set_new(view, "blueprintId", text(instance->blueprint->id));
-	json_object_set_new(view, "blueprintName", text(instance->blueprint->name));
-	json_object_set_new(view, "bundleId", text(instance->bundle->id));
+	json_object_set_new(view, "blueprintId", json_from_str(instance->blueprint->id));
+	json_object_set_new(view, "blueprintName", json_from_str(instance->blueprint->name));
+	json_object_set_new(view, "bundleId", json_from_str(instance->bundle->id));
 	json_object_set_new(view, "hardware", hardware_of(instance->bundle));
 	json_object_set_new(view, "state",
 		json_pack("{s:i, s:s}", "code", instance->running ? CODE_RUNNING : CODE_STOPPED,

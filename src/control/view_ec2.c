@@ -2,19 +2,10 @@
 
 #include <errno.h>
 
+#include "base/json.h"
 #include "base/timefmt.h"
 #include "control/view.h"
 #include "metadata/derive.h"
-
-static struct str text_of(const json_t *value)
-{
-	return (struct str){json_string_value(value), json_string_length(value)};
-}
-
-static json_t *text(struct str s)
-{
-	return json_stringn(s.p ? s.p : "", s.n);
-}
 
 /* --- parts ----------------------------------------------------------------------------------- */
 
@@ -22,14 +13,14 @@ static json_t *text(struct str s)
 static void set(json_t *object, const char *member, struct str value)
 {
 	if (value.p) {
-		json_object_set_new(object, member, text(value));
+		json_object_set_new(object, member, json_from_str(value));
 	}
 }
 
 /* The same, but what is not there is empty, as EC2 has it. */
 static void set_always(json_t *object, const char *member, struct str value)
 {
-	json_object_set_new(object, member, text(value));
+	json_object_set_new(object, member, json_from_str(value));
 }
 
 /* "2023-10-02T11:22:33.000Z" */
@@ -90,8 +81,8 @@ static json_t *products_of(struct view_ec2 *view)
 	struct str codes = view_ec2_fact(view, VIEW_EC2_PRODUCT_CODES);
 	while (codes.p) {
 		json_array_append_new(
-			list, json_pack("{s:o, s:s}", "productCode", text(next_line(&codes)),
-				      "type", "marketplace"));
+			list, json_pack("{s:o, s:s}", "productCode",
+				      json_from_str(next_line(&codes)), "type", "marketplace"));
 	}
 	return list;
 }
@@ -101,10 +92,11 @@ static json_t *profile_of(struct view_ec2 *view)
 {
 	struct str info = view_ec2_fact(view, VIEW_EC2_PROFILE);
 	json_t *parsed = info.p ? json_loadb(info.p, info.n, 0, NULL) : NULL;
-	struct str arn = text_of(json_object_get(parsed, "InstanceProfileArn"));
-	struct str id = text_of(json_object_get(parsed, "InstanceProfileId"));
-	json_t *profile =
-		arn.p && id.p ? json_pack("{s:o, s:o}", "arn", text(arn), "id", text(id)) : NULL;
+	struct str arn = json_str_member(parsed, "InstanceProfileArn");
+	struct str id = json_str_member(parsed, "InstanceProfileId");
+	json_t *profile = arn.p && id.p ? json_pack("{s:o, s:o}", "arn", json_from_str(arn), "id",
+						  json_from_str(id))
+					: NULL;
 	json_decref(parsed);
 	return profile;
 }
@@ -118,8 +110,8 @@ static json_t *association_of(struct view_ec2 *view)
 	if (!address.p) {
 		return NULL;
 	}
-	return json_pack("{s:o, s:o, s:s}", "publicIp", text(address), "publicDnsName",
-		text(view_ec2_fact(view, VIEW_EC2_PUBLIC_DNS)), "ipOwnerId", "amazon");
+	return json_pack("{s:o, s:o, s:s}", "publicIp", json_from_str(address), "publicDnsName",
+		json_from_str(view_ec2_fact(view, VIEW_EC2_PUBLIC_DNS)), "ipOwnerId", "amazon");
 }
 
 static json_t *attachment_of(struct view_ec2 *view)
@@ -131,9 +123,9 @@ static json_t *attachment_of(struct view_ec2 *view)
 	if (str_to_u64(number, &index) < 0 || index > INT32_MAX) {
 		index = 0;
 	}
-	return json_pack("{s:o, s:I, s:s, s:o, s:b, s:i}", "attachmentId", text(buf_str(&id)),
-		"deviceIndex", (json_int_t)index, "status", "attached", "attachTime",
-		moment(view->instance->record.created_s), "deleteOnTermination", 1,
+	return json_pack("{s:o, s:I, s:s, s:o, s:b, s:i}", "attachmentId",
+		json_from_str(buf_str(&id)), "deviceIndex", (json_int_t)index, "status", "attached",
+		"attachTime", moment(view->instance->record.created_s), "deleteOnTermination", 1,
 		"networkCardIndex", 0);
 }
 
@@ -151,8 +143,8 @@ static json_t *ipv6_addresses_of(struct view_ec2 *view)
 	json_t *list = json_array();
 	struct str addresses = view_ec2_fact(view, VIEW_EC2_IPV6S);
 	while (addresses.p) {
-		json_array_append_new(
-			list, json_pack("{s:o}", "ipv6Address", text(next_line(&addresses))));
+		json_array_append_new(list,
+			json_pack("{s:o}", "ipv6Address", json_from_str(next_line(&addresses))));
 	}
 	return list;
 }
@@ -217,7 +209,8 @@ static void add_identity(json_t *one, struct view_ec2 *view)
 		set(one, "platform", STR("windows"));
 	}
 	json_object_set_new(one, "monitoring",
-		json_pack("{s:o}", "state", text(view_ec2_fact(view, VIEW_EC2_MONITORING))));
+		json_pack(
+			"{s:o}", "state", json_from_str(view_ec2_fact(view, VIEW_EC2_MONITORING))));
 }
 
 static void add_network(json_t *one, struct view_ec2 *view)
@@ -282,9 +275,9 @@ json_t *view_ec2_reservation(const struct registry *registry, const struct entry
 	json_object_set_new(
 		one, "metadataOptions", options_of(view.instance, state_of(registry, entry)));
 	json_t *reservation = json_pack("{s:o, s:o, s:o, s:[], s:[o]}", "name",
-		text(view.instance->name), "reservationId",
-		text(view_ec2_fact(&view, VIEW_EC2_RESERVATION_ID)), "ownerId",
-		text(view.instance->site->account_id), "groupSet", "instancesSet", one);
+		json_from_str(view.instance->name), "reservationId",
+		json_from_str(view_ec2_fact(&view, VIEW_EC2_RESERVATION_ID)), "ownerId",
+		json_from_str(view.instance->site->account_id), "groupSet", "instancesSet", one);
 	return finish(&view, reservation);
 }
 
@@ -301,9 +294,9 @@ json_t *view_ec2_status(const struct registry *registry, const struct entry *ent
 	CLEANUP(view_ec2_done) struct view_ec2 view = view_ec2_of(entry_instance(entry));
 	const struct instance *instance = view.instance;
 	(void)registry;
-	json_t *status = json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "name", text(instance->name),
-		"instanceId", instance->id, "availabilityZone",
-		text(view_ec2_fact(&view, VIEW_EC2_ZONE)), "instanceState",
+	json_t *status = json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "name",
+		json_from_str(instance->name), "instanceId", instance->id, "availabilityZone",
+		json_from_str(view_ec2_fact(&view, VIEW_EC2_ZONE)), "instanceState",
 		view_ec2_state(instance), "systemStatus", check_of(instance), "instanceStatus",
 		check_of(instance));
 	return finish(&view, status);
@@ -322,8 +315,8 @@ json_t *view_ec2_descriptions(const struct registry *registry, const struct entr
 				"value", json_object_get(tag, "value")));
 	}
 	json_decref(tags);
-	return finish(
-		&view, json_pack("{s:o, s:o}", "name", text(view.instance->name), "tags", list));
+	return finish(&view,
+		json_pack("{s:o, s:o}", "name", json_from_str(view.instance->name), "tags", list));
 }
 
 /* EC2 says that a change is pending, whoever has it already. */
@@ -331,6 +324,6 @@ json_t *view_ec2_options(const struct registry *registry, const struct entry *en
 {
 	const struct instance *instance = entry_instance(entry);
 	(void)registry;
-	return json_pack("{s:o, s:s, s:o}", "name", text(instance->name), "instanceId",
+	return json_pack("{s:o, s:s, s:o}", "name", json_from_str(instance->name), "instanceId",
 		instance->id, "instanceMetadataOptions", options_of(instance, "pending"));
 }

@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "control/view_ec2.h"
 
 #include <errno.h>
@@ -151,11 +152,6 @@ struct str view_ec2_fact(struct view_ec2 *view, enum view_ec2_fact fact)
 
 /* --- tags and keys --------------------------------------------------------------------------- */
 
-static struct str text_of(const json_t *value)
-{
-	return (struct str){json_string_value(value), json_string_length(value)};
-}
-
 static const json_t *tags_of(struct view_ec2 *view)
 {
 	bool any = may_have(view->instance, STR("\"tags\":"));
@@ -180,7 +176,7 @@ struct str view_ec2_tag(struct view_ec2 *view, struct str key)
 {
 	const json_t *tags = may_have_key(view->instance, key) ? tags_of(view) : NULL;
 	const json_t *tag = json_object_getn(tags, key.p ? key.p : "", key.n);
-	return !tag && str_eq(key, STR(NAME)) ? view->instance->name : text_of(tag);
+	return !tag && str_eq(key, STR(NAME)) ? view->instance->name : json_str(tag);
 }
 
 struct str view_ec2_key_name(struct view_ec2 *view)
@@ -226,8 +222,8 @@ json_t *view_ec2_tags(struct view_ec2 *view)
 		return NULL;
 	}
 	/* Jansson takes a non-const object but does not change it. */
-	json_object_foreach ((json_t *)(uintptr_t)given, key, value) {
-		tags[n++] = (struct tag){str_of(key), text_of(value)};
+	json_object_foreach (json_loose(given), key, value) {
+		tags[n++] = (struct tag){str_of(key), json_str(value)};
 	}
 	if (!json_object_get(given, NAME)) {
 		tags[n++] = (struct tag){STR(NAME), view->instance->name};

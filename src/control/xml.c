@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/json.h"
+
 #define DIGITS_MAX   17 /* always enough to tell one double from all others */
 #define NUMBER_BYTES 32
 
@@ -121,12 +123,6 @@ static bool is_name(struct str name)
 	return name.n > 0;
 }
 
-/* Jansson's loops take what is not const, but do not change it. */
-static json_t *loose(const json_t *value)
-{
-	return (json_t *)(uintptr_t)value;
-}
-
 /* Whether nothing would be between its tags. */
 static bool is_empty(const json_t *value)
 {
@@ -137,7 +133,7 @@ static bool is_empty(const json_t *value)
 	case JSON_STRING:
 		return json_string_length(value) == 0;
 	case JSON_OBJECT:
-		json_object_foreach (loose(value), name, child) {
+		json_object_foreach (json_loose(value), name, child) {
 			if (!json_is_null(child)) {
 				return false;
 			}
@@ -190,7 +186,7 @@ static void add_members(const struct writer *writer, const json_t *object)
 {
 	const char *name;
 	const json_t *child;
-	json_object_foreach (loose(object), name, child) {
+	json_object_foreach (json_loose(object), name, child) {
 		if (json_is_array(child) && strcmp(name, XML_ENTRY) == 0) {
 			add_items(writer, STR(XML_ENTRY), child);
 		} else {
@@ -210,8 +206,7 @@ static void add_content(const struct writer *writer, const json_t *value)
 		add_items(writer, writer->list_item, value);
 		break;
 	case JSON_STRING:
-		add_text(writer->out,
-			(struct str){json_string_value(value), json_string_length(value)});
+		add_text(writer->out, json_str(value));
 		break;
 	case JSON_INTEGER:
 		buf_add_f(writer->out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));

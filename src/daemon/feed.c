@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "config/look.h"
 #include "config/source.h"
@@ -313,11 +314,6 @@ struct batch {
 	struct diag diag;
 };
 
-static void on_json(json_t **value)
-{
-	json_decref(*value);
-}
-
 /* Names that a file had and that no file wishes for now. */
 static int add_gone(const struct batch *batch, const struct look_file *file, json_t *gone)
 {
@@ -335,8 +331,8 @@ static int add_gone(const struct batch *batch, const struct look_file *file, jso
 
 static int apply_files(struct batch *batch, struct look_file **v, size_t n)
 {
-	CLEANUP(on_json) json_t *specs = json_array();
-	CLEANUP(on_json) json_t *gone = json_array();
+	CLEANUP(json_done) json_t *specs = json_array();
+	CLEANUP(json_done) json_t *gone = json_array();
 	bool complete = specs && gone;
 	size_t changed = 0;
 	for (size_t i = 0; complete && i < n; i++) {

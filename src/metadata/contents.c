@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "base/json.h"
 #include "metadata/derive.h"
 #include "metadata/document.h"
 #include "metadata/path.h"
@@ -11,18 +12,6 @@
 #define IDENTITY   DYNAMIC "/instance-identity"
 #define SUBNET_LEN 20
 #define VPC_LEN    16
-
-static struct str text_of(const json_t *value)
-{
-	return json_is_string(value)
-		       ? (struct str){json_string_value(value), json_string_length(value)}
-		       : STR_EMPTY;
-}
-
-static struct str member(const json_t *object, const char *name)
-{
-	return text_of(json_object_get(object, name));
-}
 
 static struct str or_else(struct str value, struct str other)
 {
@@ -80,7 +69,7 @@ static int place_finish(struct placing *placing)
 static struct ipaddr private_address(const struct instance *instance, const json_t *spec)
 {
 	struct ipaddr given;
-	struct str text = member(spec, "privateIpAddress");
+	struct str text = json_str_member(spec, "privateIpAddress");
 	if (text.p && ipaddr_parse(text, &given) == 0) {
 		return given;
 	}
@@ -97,7 +86,7 @@ static void place_addresses(struct placing *placing, const struct instance *inst
 	const json_t *spec, struct contents_facts *facts)
 {
 	char text[IPADDR_TEXT_BYTES];
-	struct str public_address = member(spec, "publicIpAddress");
+	struct str public_address = json_str_member(spec, "publicIpAddress");
 	facts->address = private_address(instance, spec);
 	ipaddr_format(&facts->address, text);
 	place(placing, &facts->private_address, str_of(text));
@@ -115,7 +104,7 @@ static void place_addresses(struct placing *placing, const struct instance *inst
 static void place_mac(struct placing *placing, const struct instance *instance, const json_t *spec,
 	struct contents_facts *facts)
 {
-	struct str given = member(json_object_get(spec, "match"), "mac");
+	struct str given = json_str_member(json_object_get(spec, "match"), "mac");
 	place_begin(placing);
 	if (given.p) {
 		for (size_t i = 0; i < given.n; i++) {
@@ -132,10 +121,10 @@ static void place_zone(struct placing *placing, const struct instance *instance,
 	struct contents_facts *facts)
 {
 	const json_t *location = json_object_get(spec, "location");
-	struct str zone = member(location, "availabilityZone");
+	struct str zone = json_str_member(location, "availabilityZone");
 	/* Not placed: it lives as long as the instance, and others are derived from it. */
-	facts->region = or_else(member(location, "regionName"), instance->site->region);
-	if (zone.n > 1 && !member(location, "regionName").p) {
+	facts->region = or_else(json_str_member(location, "regionName"), instance->site->region);
+	if (zone.n > 1 && !json_str_member(location, "regionName").p) {
 		facts->region = (struct str){zone.p, zone.n - 1};
 	}
 	place_begin(placing);
@@ -155,15 +144,15 @@ int contents_facts(const struct instance *instance, const json_t *spec, struct b
 		.name = instance->name,
 		.account_id = instance->site->account_id,
 		.instance_id = str_of(instance->id),
-		.instance_type =
-			or_else(member(spec, "instanceType"), instance->bundle->instance_type),
-		.architecture = or_else(member(spec, "architecture"), STR("x86_64")),
+		.instance_type = or_else(
+			json_str_member(spec, "instanceType"), instance->bundle->instance_type),
+		.architecture = or_else(json_str_member(spec, "architecture"), STR("x86_64")),
 	};
 	struct placing placing = {.text = text};
 	place_zone(&placing, instance, spec, &facts);
 	place_begin(&placing);
-	if (member(spec, "imageId").p) {
-		buf_add(text, member(spec, "imageId"));
+	if (json_str_member(spec, "imageId").p) {
+		buf_add(text, json_str_member(spec, "imageId"));
 	} else {
 		derive_id(text, "ami-", instance->blueprint->id);
 	}
@@ -200,7 +189,7 @@ static void put_simple(struct builder *builder, const struct instance *instance,
 	builder_text(builder, META, "instance-action", STR("none"));
 	builder_text(builder, META, "instance-id", facts->instance_id);
 	builder_text(builder, META, "instance-life-cycle",
-		or_else(member(spec, "instanceLifeCycle"), STR("on-demand")));
+		or_else(json_str_member(spec, "instanceLifeCycle"), STR("on-demand")));
 	builder_text(builder, META, "instance-type", facts->instance_type);
 	builder_text(builder, META, "local-hostname", facts->private_dns);
 	builder_text(builder, META, "local-ipv4", facts->private_address);
@@ -222,7 +211,7 @@ static void put_simple(struct builder *builder, const struct instance *instance,
 	derive_id(scratch, "r-", instance->name);
 	put_built(builder, META, "reservation-id", scratch);
 	builder_text(builder, DYNAMIC "/fws", "instance-monitoring",
-		or_else(member(spec, "monitoring"), STR("disabled")));
+		or_else(json_str_member(spec, "monitoring"), STR("disabled")));
 }
 
 /* The members of a JSON array, LF between. */
@@ -232,7 +221,7 @@ static void join_lines(struct buf *out, const json_t *list)
 		if (i) {
 			buf_add_char(out, '\n');
 		}
-		buf_add(out, text_of(json_array_get(list, i)));
+		buf_add(out, json_str_at(list, i));
 	}
 }
 
@@ -263,7 +252,7 @@ static void add_cidr6(struct buf *out, const json_t *addresses, uint8_t length)
 	for (size_t i = 0; i < json_array_size(addresses); i++) {
 		char text[IPADDR_TEXT_BYTES];
 		struct ipaddr one;
-		if (ipaddr_parse(text_of(json_array_get(addresses, i)), &one) < 0) {
+		if (ipaddr_parse(json_str_at(addresses, i), &one) < 0) {
 			continue;
 		}
 		one = ipaddr_mask(&one, length);
@@ -287,7 +276,7 @@ static void put_interface_ipv6(struct builder *builder, const char *directory,
 	if (json_array_size(addresses) == 0) {
 		return;
 	}
-	builder_text(builder, META, "ipv6", text_of(json_array_get(addresses, 0)));
+	builder_text(builder, META, "ipv6", json_str_at(addresses, 0));
 	join_lines(scratch, addresses);
 	put_built(builder, directory, "ipv6s", scratch);
 	add_cidr6(scratch, addresses, 64);
@@ -370,7 +359,7 @@ static void put_public_keys(struct builder *builder, const json_t *spec, struct 
 		buf_add(scratch, str_of(name));
 		builder_directory(builder, buf_str(&path), buf_str(scratch));
 		buf_reset(scratch);
-		buf_add(scratch, text_of(value));
+		buf_add(scratch, json_str(value));
 		buf_add_char(scratch, '\n');
 		put_built(builder, memory, "openssh-key", scratch);
 	}
@@ -385,7 +374,7 @@ static void put_tags(struct builder *builder, const struct instance *instance, c
 	}
 	builder_directory(builder, STR(META "/tags/instance"), STR_EMPTY);
 	json_object_foreach (json_object_get(spec, "tags"), key, value) {
-		builder_text(builder, META "/tags/instance", key, text_of(value));
+		builder_text(builder, META "/tags/instance", key, json_str(value));
 	}
 }
 
@@ -394,7 +383,7 @@ static void put_tags(struct builder *builder, const struct instance *instance, c
 static void put_role(struct builder *builder, const struct instance *instance,
 	const struct contents_facts *facts, const json_t *spec, struct buf *scratch)
 {
-	struct str role = member(json_object_get(spec, "role"), "name");
+	struct str role = json_str_member(json_object_get(spec, "role"), "name");
 	if (!role.p) {
 		return;
 	}
@@ -445,7 +434,7 @@ static void add_codes(struct buf *out, const json_t *codes)
 		if (i) {
 			buf_add(out, STR(", "));
 		}
-		document_string(out, text_of(json_array_get(codes, i)));
+		document_string(out, json_str_at(codes, i));
 	}
 	buf_add(out, STR(" ]"));
 }
@@ -505,7 +494,7 @@ static void add_events(struct buf *out, const json_t *events)
 		buf_add(out, i ? STR(", \n  ") : STR("  "));
 		struct document d = document_begin(out, 4);
 		for (size_t m = 0; m < sizeof event_members / sizeof event_members[0]; m++) {
-			struct str value = member(event, event_members[m]);
+			struct str value = json_str_member(event, event_members[m]);
 			if (value.p) {
 				document_text(&d, event_members[m], value);
 			}
@@ -522,12 +511,12 @@ static void add_compact(
 	buf_add(out, STR("{\""));
 	buf_add(out, str_of(first));
 	buf_add(out, STR("\": "));
-	document_string(out, member(object, first));
+	document_string(out, json_str_member(object, first));
 	if (second) {
 		buf_add(out, STR(", \""));
 		buf_add(out, str_of(second));
 		buf_add(out, STR("\": "));
-		document_string(out, member(object, second));
+		document_string(out, json_str_member(object, second));
 	}
 	buf_add_char(out, '}');
 }
@@ -556,7 +545,8 @@ static void put_spot(struct builder *builder, const json_t *spec, struct buf *sc
 		add_compact(scratch, action, "action", "time");
 		put_built(builder, META "/spot", "instance-action", scratch);
 	}
-	builder_text(builder, META "/spot", "termination-time", member(spot, "terminationTime"));
+	builder_text(builder, META "/spot", "termination-time",
+		json_str_member(spot, "terminationTime"));
 }
 
 static void put_rare(struct builder *builder, const json_t *spec, struct buf *scratch)
@@ -564,7 +554,7 @@ static void put_rare(struct builder *builder, const json_t *spec, struct buf *sc
 	const json_t *hibernation = json_object_get(spec, "hibernation");
 	const json_t *codes = json_object_get(spec, "productCodes");
 	builder_text(builder, META "/autoscaling", "target-lifecycle-state",
-		member(json_object_get(spec, "autoscaling"), "targetLifecycleState"));
+		json_str_member(json_object_get(spec, "autoscaling"), "targetLifecycleState"));
 	if (hibernation) {
 		builder_text(builder, META "/hibernation", "configured",
 			json_is_true(json_object_get(hibernation, "configured")) ? STR("true")
@@ -585,7 +575,7 @@ static int put_overrides(
 	const char *name;
 	json_t *value;
 	size_t base = path->n;
-	json_object_foreach ((json_t *)(uintptr_t)map, name, value) {
+	json_object_foreach (json_loose(map), name, value) {
 		buf_add_char(path, '/');
 		buf_add(path, str_of(name));
 		if (buf_status(path) < 0) {
@@ -597,7 +587,7 @@ static int put_overrides(
 		} else if (json_is_null(value)) {
 			builder_remove(builder, buf_str(path));
 		} else if (json_is_string(value)) {
-			builder_put(builder, buf_str(path), TREE_TEXT, text_of(value));
+			builder_put(builder, buf_str(path), TREE_TEXT, json_str(value));
 		} else {
 			return diag_set(diag, E_SYNTAX, "metadata: '%s' is not text", name);
 		}

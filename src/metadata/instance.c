@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/crypto.h"
+#include "base/json.h"
 #include "metadata/derive.h"
 #include "metadata/role.h"
 #include "metadata/tree.h"
@@ -28,13 +29,6 @@ bool instance_name_valid(struct str name)
 	return true;
 }
 
-static struct str text_of(const json_t *value)
-{
-	return json_is_string(value)
-		       ? (struct str){json_string_value(value), json_string_length(value)}
-		       : STR_EMPTY;
-}
-
 /* What instance_new() gathers before it knows how large the block is. */
 struct facts {
 	struct instance head;
@@ -52,7 +46,7 @@ static int read_addresses(
 			diag, E_LIMIT, "match.addresses: more than %d", INSTANCE_ADDRESSES_MAX);
 	}
 	for (size_t i = 0; i < n; i++) {
-		struct str text = text_of(json_array_get(list, i));
+		struct str text = json_str_at(list, i);
 		if (ipprefix_parse(text, &facts->addresses[i]) < 0) {
 			return diag_set(diag, E_SYNTAX, "match.addresses: '%.*s' is not an address",
 				STR_FMT(text));
@@ -61,7 +55,7 @@ static int read_addresses(
 	facts->head.n_addresses = (uint8_t)n;
 	if (n == 0) {
 		/* Without match: by its private address. */
-		struct str text = text_of(json_object_get(spec, "privateIpAddress"));
+		struct str text = json_str_member(spec, "privateIpAddress");
 		struct ipaddr own = derive_private_address(facts->head.name);
 		if (text.p && ipaddr_parse(text, &own) < 0) {
 			return diag_set(diag, E_SYNTAX,
@@ -76,9 +70,9 @@ static int read_addresses(
 static int read_match(const json_t *spec, struct facts *facts, struct diag *diag)
 {
 	const json_t *match = json_object_get(spec, "match");
-	struct str mac = text_of(json_object_get(match, "mac"));
-	facts->head.network = text_of(json_object_get(match, "network"));
-	facts->head.interface = text_of(json_object_get(match, "interface"));
+	struct str mac = json_str_member(match, "mac");
+	facts->head.network = json_str_member(match, "network");
+	facts->head.interface = json_str_member(match, "interface");
 	if (mac.p) {
 		if (macaddr_parse(mac, facts->head.mac) < 0) {
 			return diag_set(diag, E_SYNTAX, "match.mac: '%.*s' is not a MAC address",
@@ -91,7 +85,7 @@ static int read_match(const json_t *spec, struct facts *facts, struct diag *diag
 
 static int read_id(const json_t *spec, struct instance *head, struct diag *diag)
 {
-	struct str id = text_of(json_object_get(spec, "instanceId"));
+	struct str id = json_str_member(spec, "instanceId");
 	struct buf out = buf_fixed(head->id, INSTANCE_ID_CHARS);
 	if (id.p) {
 		buf_add(&out, id);
@@ -108,8 +102,8 @@ static int read_id(const json_t *spec, struct instance *head, struct diag *diag)
 
 static int read_kind(const json_t *spec, struct instance *head, struct diag *diag)
 {
-	struct str blueprint = text_of(json_object_get(spec, "blueprintId"));
-	struct str bundle = text_of(json_object_get(spec, "bundleId"));
+	struct str blueprint = json_str_member(spec, "blueprintId");
+	struct str bundle = json_str_member(spec, "bundleId");
 	head->blueprint = blueprint_find(blueprint.p ? blueprint : STR(BLUEPRINT_DEFAULT_ID));
 	head->bundle = bundle_find(bundle.p ? bundle : STR(BUNDLE_DEFAULT_ID));
 	if (!head->blueprint) {
@@ -132,14 +126,14 @@ static int read_options(const json_t *spec, struct instance *head, struct diag *
 
 static int read_facts(const json_t *spec, struct facts *facts, struct diag *diag)
 {
-	facts->head.name = text_of(json_object_get(spec, "name"));
+	facts->head.name = json_str_member(spec, "name");
 	if (!instance_name_valid(facts->head.name)) {
 		return diag_set(diag, E_SYNTAX,
 			"name: '%.*s' is not a name of %d to %d word characters "
 			"and inner hyphens",
 			STR_FMT(facts->head.name), INSTANCE_NAME_MIN, INSTANCE_NAME_MAX);
 	}
-	struct str state = text_of(json_object_get(spec, "state"));
+	struct str state = json_str_member(spec, "state");
 	facts->head.running = !str_eq(state, STR("stopped"));
 	TRY(read_kind(spec, &facts->head, diag));
 	TRY(read_options(spec, &facts->head, diag));

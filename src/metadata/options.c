@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "base/json.h"
+
 const struct metadata_options options_default = {
 	.tokens_required = false,
 	.endpoint = true,
@@ -80,7 +82,7 @@ int options_apply(struct metadata_options *options, const json_t *object, struct
 		return diag_set(diag, E_SYNTAX, "metadataOptions: expected a map of options");
 	}
 	/* json_object_foreach takes a non-const object but does not change it. */
-	json_object_foreach ((json_t *)(uintptr_t)object, member, value) {
+	json_object_foreach (json_loose(object), member, value) {
 		TRY(apply_member(&next, member, value, diag));
 	}
 	*options = next;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/crypto.h"
+#include "base/json.h"
 #include "base/timefmt.h"
 #include "metadata/document.h"
 
@@ -52,19 +53,11 @@ void role_free(struct role_credentials *role)
 	}
 }
 
-static struct str member(const json_t *object, const char *name)
-{
-	const json_t *value = json_object_get(object, name);
-	return json_is_string(value)
-		       ? (struct str){json_string_value(value), json_string_length(value)}
-		       : STR_EMPTY;
-}
-
 /* Read one time; 0 when it is not there. */
 static int time_member(
 	const json_t *object, const char *name, int64_t *ret_unix_s, struct diag *diag)
 {
-	struct str text = member(object, name);
+	struct str text = json_str_member(object, name);
 	*ret_unix_s = 0;
 	if (text.p && timefmt_parse_iso(text, ret_unix_s) < 0) {
 		return diag_set(
@@ -76,12 +69,13 @@ static int time_member(
 static int from_json(const json_t *object, struct role_credentials *ret_role, struct diag *diag)
 {
 	struct role_credentials role = {
-		.access_key_id = member(object, "AccessKeyId"),
-		.secret_access_key = member(object, "SecretAccessKey"),
-		.token = member(object, "Token"),
+		.access_key_id = json_str_member(object, "AccessKeyId"),
+		.secret_access_key = json_str_member(object, "SecretAccessKey"),
+		.token = json_str_member(object, "Token"),
 	};
 	if (!role.token.p) {
-		role.token = member(object, "SessionToken"); /* as a credential_process spells it */
+		role.token = json_str_member(
+			object, "SessionToken"); /* as a credential_process spells it */
 	}
 	if (role.access_key_id.n == 0 || role.secret_access_key.n == 0) {
 		return diag_set(diag, E_SYNTAX, "no %s in the credentials",

@@ -5,6 +5,7 @@
 
 #include "base/crypto.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/timefmt.h"
 #include "metadata/builder.h"
 #include "metadata/contents.h"
@@ -129,14 +130,6 @@ void tree_free(struct tree *tree)
 	}
 }
 
-static struct str member(const json_t *object, const char *name)
-{
-	const json_t *value = json_object_get(object, name);
-	return json_is_string(value)
-		       ? (struct str){json_string_value(value), json_string_length(value)}
-		       : STR_EMPTY;
-}
-
 /* Credentials given in place, or those that the daemon read from a file. */
 static int take_role(
 	struct tree *tree, const struct instance *instance, const json_t *spec, struct diag *diag)
@@ -147,13 +140,13 @@ static int take_role(
 	}
 	if (instance->role) {
 		tree->role = role_clone(instance->role);
-	} else if (member(given, "accessKeyId").p) {
+	} else if (json_str_member(given, "accessKeyId").p) {
 		struct role_credentials role = {
-			.access_key_id = member(given, "accessKeyId"),
-			.secret_access_key = member(given, "secretAccessKey"),
-			.token = member(given, "token"),
+			.access_key_id = json_str_member(given, "accessKeyId"),
+			.secret_access_key = json_str_member(given, "secretAccessKey"),
+			.token = json_str_member(given, "token"),
 		};
-		struct str end = member(given, "expiration");
+		struct str end = json_str_member(given, "expiration");
 		if (end.p && timefmt_parse_iso(end, &role.expiration_s) < 0) {
 			return diag_set(diag, E_SYNTAX, "role.credentials.expiration: not a time");
 		}
@@ -188,7 +181,7 @@ static int make_instance_role(struct tree *tree, const struct instance *instance
 
 static int take_user_data(struct tree *tree, const json_t *spec, struct diag *diag)
 {
-	struct str text = member(spec, "userDataBase64");
+	struct str text = json_str_member(spec, "userDataBase64");
 	int rc = text.p ? base64_decode(text, &tree->user_data) : 0;
 	if (rc < 0) {
 		return diag_set(
