@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
+
 void files_done(struct files *files)
 {
 	free(files->v);
@@ -30,15 +32,11 @@ int files_add_root(struct files *files, const char *path)
 
 int files_add(struct files *files, const char *path, uint64_t stamp, uint64_t told)
 {
-	if (files->n == files->cap_) {
-		size_t cap = files->cap_ ? files->cap_ * 2 : 16;
-		struct files_one *v = realloc(files->v, cap * sizeof *v);
-		if (!v) {
-			return -ENOMEM;
-		}
-		files->v = v;
-		files->cap_ = cap;
+	struct files_one *v = array_room(files->v, files->n, &files->cap_, sizeof *v);
+	if (!v) {
+		return -ENOMEM;
 	}
+	files->v = v;
 	struct files_one one = {
 		.at_ = files->texts_.n, .stamp = stamp, .told = told, .root = files->n_roots - 1};
 	TRY(add_text(files, str_of(path)));

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/hash.h"
 #include "config/node.h"
 #include "config/source.h"
@@ -36,15 +37,11 @@ void look_done(struct look *look)
 
 static int add(struct look *look, const struct look_file *file)
 {
-	if (look->n == look->cap_) {
-		size_t cap = look->cap_ ? look->cap_ * 2 : 16;
-		struct look_file *v = realloc(look->v, cap * sizeof *v);
-		if (!v) {
-			return -ENOMEM;
-		}
-		look->v = v;
-		look->cap_ = cap;
+	struct look_file *v = array_room(look->v, look->n, &look->cap_, sizeof *v);
+	if (!v) {
+		return -ENOMEM;
 	}
+	look->v = v;
 	look->v[look->n++] = *file;
 	return 0;
 }

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
+
 #define SAMPLE_S 60
 
 /* --- which one ------------------------------------------------------------------------------- */
@@ -111,25 +113,11 @@ struct reading {
 	size_t at; /* the point that samples belong to */
 };
 
-/* The array with room for one more; NULL when out of memory: it is as it was then. */
-static void *with_room(void *array, size_t n, size_t *cap, size_t bytes)
-{
-	if (n < *cap) {
-		return array;
-	}
-	size_t more = *cap ? *cap * 2 : 64;
-	void *p = realloc(array, more * bytes);
-	if (p) {
-		*cap = more;
-	}
-	return p;
-}
-
 static int on_point(void *ctx, int64_t at_s, const struct history_stats *stats)
 {
 	struct reading *reading = ctx;
 	struct cloudwatch_series *series = reading->series;
-	void *v = with_room(series->v, series->n, &series->cap, sizeof *series->v);
+	void *v = array_room(series->v, series->n, &series->cap, sizeof *series->v);
 	if (!v) {
 		return -ENOMEM;
 	}
@@ -149,7 +137,7 @@ static int on_sample(void *ctx, int64_t at_s, const struct history_stats *stats)
 	if (reading->at == series->n || at_s < series->v[reading->at].at_s) {
 		return 0;
 	}
-	void *samples = with_room(
+	void *samples = array_room(
 		series->samples, series->n_samples, &series->cap_samples, sizeof *series->samples);
 	if (!samples) {
 		return -ENOMEM;

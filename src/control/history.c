@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/timefmt.h"
 #include "control/points.h"
 
@@ -30,20 +31,6 @@ static int64_t clamp(int64_t value, int64_t least, int64_t most)
 static int out_of_memory(struct diag *diag)
 {
 	return diag_set(diag, -ENOMEM, "out of memory");
-}
-
-/* The array with room for one more element; NULL when out of memory: it is as it was then. */
-static void *with_room(void *array, size_t n, size_t *cap, size_t bytes)
-{
-	if (n < *cap) {
-		return array;
-	}
-	size_t more = *cap ? *cap * 2 : 64;
-	void *p = realloc(array, more * bytes);
-	if (p) {
-		*cap = more;
-	}
-	return p;
 }
 
 /* --- runs in the store ----------------------------------------------------------------------- */
@@ -173,7 +160,7 @@ static int on_entry(void *ctx, struct entry *entry)
 	if (!any) {
 		return 0;
 	}
-	struct due *at = with_room(dues->at, dues->n, &dues->cap, sizeof *at);
+	struct due *at = array_room(dues->at, dues->n, &dues->cap, sizeof *at);
 	if (!at) {
 		return -ENOMEM;
 	}
@@ -298,7 +285,7 @@ static int on_old(void *ctx, const struct store_points *points)
 	if (runs->n == runs->most) {
 		return 1;
 	}
-	struct old_run *at = with_room(runs->at, runs->n, &runs->cap, sizeof *at);
+	struct old_run *at = array_room(runs->at, runs->n, &runs->cap, sizeof *at);
 	if (!at) {
 		return -ENOMEM;
 	}
@@ -427,7 +414,7 @@ static int collect(struct reading *reading, int64_t at_s, const struct points_se
 	if (reading->n == HISTORY_POINTS_MAX) {
 		return diag_set(reading->diag, E_LIMIT, "more than %d points", HISTORY_POINTS_MAX);
 	}
-	struct point *at = with_room(reading->at, reading->n, &reading->cap, sizeof *at);
+	struct point *at = array_room(reading->at, reading->n, &reading->cap, sizeof *at);
 	if (!at) {
 		return out_of_memory(reading->diag);
 	}

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "config/check.h"
@@ -37,15 +38,11 @@ void plan_done(struct plan *plan)
 
 static struct change *add(struct plan *plan)
 {
-	if (plan->n == plan->cap) {
-		size_t cap = plan->cap ? plan->cap * 2 : 16;
-		struct change *v = realloc(plan->v, cap * sizeof *v);
-		if (!v) {
-			return NULL;
-		}
-		plan->v = v;
-		plan->cap = cap;
+	struct change *v = array_room(plan->v, plan->n, &plan->cap, sizeof *v);
+	if (!v) {
+		return NULL;
 	}
+	plan->v = v;
 	plan->v[plan->n] = (struct change){0};
 	return &plan->v[plan->n++];
 }

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/json.h"
 #include "control/registrar_state.h"
 
@@ -11,15 +12,12 @@
 /* Without memory for the list its operation ends at the next start. */
 static void await(struct registrar *registrar, json_t *operation, uint64_t mark)
 {
-	if (registrar->n_waiting == registrar->cap_waiting) {
-		size_t cap = registrar->cap_waiting ? registrar->cap_waiting * 2 : 16;
-		struct waiting *more = realloc(registrar->waiting, cap * sizeof *more);
-		if (!more) {
-			return;
-		}
-		registrar->waiting = more;
-		registrar->cap_waiting = cap;
+	struct waiting *more = array_room(
+		registrar->waiting, registrar->n_waiting, &registrar->cap_waiting, sizeof *more);
+	if (!more) {
+		return;
 	}
+	registrar->waiting = more;
 	/* The reply that shows how it began has it too, so it is a copy that ends. */
 	json_t *copy = json_copy(operation);
 	if (copy) {

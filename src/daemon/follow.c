@@ -3,10 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "platform/clock.h"
 #include "platform/listen.h"
-
-#define FIRST_ROOM 16
 
 /* Lifetime: while its interface is there. */
 struct spot {
@@ -211,16 +210,13 @@ static void drop_spot(struct follow *follow, size_t at)
 static int add_spot(
 	struct follow *follow, const struct config_listen *listen, const struct netif *netif)
 {
-	if (follow->n_spots_ == follow->room_) {
-		size_t room = follow->room_ ? follow->room_ * 2 : FIRST_ROOM;
-		struct spot *spots = realloc(follow->spots_, room * sizeof *spots);
-		if (!spots) {
-			report(follow, -ENOMEM, &(struct diag){"out of memory"});
-			return -ENOMEM;
-		}
-		follow->spots_ = spots;
-		follow->room_ = room;
+	struct spot *spots =
+		array_room(follow->spots_, follow->n_spots_, &follow->room_, sizeof *spots);
+	if (!spots) {
+		report(follow, -ENOMEM, &(struct diag){"out of memory"});
+		return -ENOMEM;
 	}
+	follow->spots_ = spots;
 	follow->spots_[follow->n_spots_] =
 		(struct spot){.listen = listen, .netif = *netif, .number = -1};
 	return (int)follow->n_spots_++;

@@ -3,13 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/crypto.h"
 #include "base/hash.h"
 #include "metadata/path.h"
 #include "metadata/tree_layout.h"
 #include "metadata/versions.h"
-
-#define FIRST_NODES 128
 
 void builder_done(struct builder *builder)
 {
@@ -52,16 +51,13 @@ static uint16_t add_node(struct builder *builder, uint16_t parent, struct str na
 		fail(builder, E_LIMIT);
 		return BUILDER_NONE;
 	}
-	if (builder->n == builder->cap) {
-		size_t cap = builder->cap ? builder->cap * 2 : FIRST_NODES;
-		struct builder_node *nodes = realloc(builder->nodes, cap * sizeof *nodes);
-		if (!nodes) {
-			fail(builder, -ENOMEM);
-			return BUILDER_NONE;
-		}
-		builder->nodes = nodes;
-		builder->cap = cap;
+	struct builder_node *nodes =
+		array_room(builder->nodes, builder->n, &builder->cap, sizeof *nodes);
+	if (!nodes) {
+		fail(builder, -ENOMEM);
+		return BUILDER_NONE;
 	}
+	builder->nodes = nodes;
 	uint16_t index = (uint16_t)builder->n++;
 	builder->nodes[index] = (struct builder_node){
 		.name_at = keep(builder, name),

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_RETIRED 64
+#include "base/array.h"
 
 struct retired {
 	void *what;
@@ -57,16 +57,12 @@ bool reclaim_passed(const struct reclaim *reclaim, uint64_t mark)
 /* Room for one more in the list. */
 static bool reserve(struct reclaim *reclaim)
 {
-	if (reclaim->n_ < reclaim->cap_) {
-		return true;
-	}
-	size_t cap = reclaim->cap_ ? reclaim->cap_ * 2 : FIRST_RETIRED;
-	struct retired *more = realloc(reclaim->retired_, cap * sizeof *more);
+	struct retired *more =
+		array_room(reclaim->retired_, reclaim->n_, &reclaim->cap_, sizeof *more);
 	if (!more) {
 		return false;
 	}
 	reclaim->retired_ = more;
-	reclaim->cap_ = cap;
 	return true;
 }
 
