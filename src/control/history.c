@@ -169,13 +169,6 @@ static int on_entry(void *ctx, struct entry *entry)
 	return 0;
 }
 
-/* What is counted and not recorded yet. */
-static uint64_t pending(
-	const struct registry *registry, const struct entry *entry, enum history_metric metric)
-{
-	return entry_counter(registry, entry, counters[metric]) - entry->reported[metric];
-}
-
 static void add_sample(struct points_run *run, int64_t now_s, unsigned metric, uint64_t count)
 {
 	if (count > 0) {
@@ -224,6 +217,12 @@ MUST_CHECK static int flush_dues(
 		}
 	}
 	return trouble_or(0, &trouble, diag);
+}
+
+uint64_t history_pending(
+	const struct registry *registry, const struct entry *entry, enum history_metric metric)
+{
+	return entry_counter(registry, entry, counters[metric]) - entry->reported[metric];
 }
 
 int history_flush(
@@ -536,7 +535,7 @@ int history_read(struct store *store, const struct registry *registry, const str
 		.start_s = round_start(clamp(query->start_s, -TIME_MAX_S, TIME_MAX_S), now_s),
 		.end_s = clamp(query->end_s, -TIME_MAX_S, TIME_MAX_S + MINUTE_S),
 		.live_s = now_s,
-		.live = live ? pending(registry, live, query->metric) : 0,
+		.live = live ? history_pending(registry, live, query->metric) : 0,
 		.diag = diag,
 	};
 	int rc = read_all(&reading, store);

@@ -37,6 +37,10 @@ struct history_stats {
 	uint64_t max;
 };
 
+/* What was counted of the instance since the last flush. */
+uint64_t history_pending(
+	const struct registry *registry, const struct entry *entry, enum history_metric metric);
+
 /*
  * Put what was counted since the last flush into the minute of now_s: one transaction for all
  * instances, none at all when nothing was counted. Counts of the same minute become one sample,

@@ -9,19 +9,7 @@
 #define MINUTE_S 60
 #define AGE_MOST 64 /* runs a tick: ten thousands of instances in an hour, none of which notices */
 
-static const unsigned counters[HISTORY_METRICS] = {
-	[HISTORY_NO_TOKEN] = STATS_NO_TOKEN,
-	[HISTORY_NO_TOKEN_REJECTED] = STATS_NO_TOKEN_REJECTED,
-};
-
 /* --- recording ------------------------------------------------------------------------------- */
-
-/* What is counted and not in the store yet. */
-static uint64_t pending(
-	const struct registry *registry, const struct entry *entry, enum history_metric metric)
-{
-	return entry_counter(registry, entry, counters[metric]) - entry->reported[metric];
-}
 
 /* Once a minute, so that a store that fails is not asked more often, nor told of. */
 void registrar_record(struct registrar *registrar)
@@ -169,7 +157,7 @@ int registrar_history_has(struct registrar *registrar, struct str id, int64_t si
 	pthread_mutex_lock(&registrar->lock);
 	const struct entry *live = registry_find_id(registrar->registry, id);
 	for (unsigned metric = 0; live && metric < HISTORY_METRICS; metric++) {
-		has[metric] = pending(registrar->registry, live, metric) > 0;
+		has[metric] = history_pending(registrar->registry, live, metric) > 0;
 	}
 	int rc = look(registrar, id, since_s < 0 ? 0 : since_s, has, diag);
 	pthread_mutex_unlock(&registrar->lock);
@@ -209,7 +197,7 @@ static int on_live(void *ctx, struct entry *entry)
 	struct str id = str_of(entry_instance(entry)->id);
 	bool any = false;
 	for (unsigned metric = 0; metric < HISTORY_METRICS; metric++) {
-		any = any || pending(listing->registry, entry, metric) > 0;
+		any = any || history_pending(listing->registry, entry, metric) > 0;
 	}
 	if (any && str_cmp(id, listing->after) > 0) {
 		listing->live[listing->n_live++] = id;
