@@ -67,12 +67,12 @@ int crypto_random(void *ret_bytes, size_t n)
 	return n <= INT32_MAX && RAND_bytes(ret_bytes, (int)n) == 1 ? 0 : E_CRYPTO;
 }
 
-int crypto_uuid(char ret_text[CRYPTO_UUID_BYTES])
+void crypto_uuid_text(const unsigned char bytes[16], char ret_text[CRYPTO_UUID_BYTES])
 {
 	static const unsigned char dash_before[] = {4, 6, 8, 10};
 	static const char digits[] = "0123456789abcdef";
 	unsigned char b[16];
-	TRY(crypto_random(b, sizeof b));
+	memcpy(b, bytes, sizeof b);
 	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* version 4 */
 	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80); /* of the variant that has versions */
 	char *at = ret_text;
@@ -84,6 +84,13 @@ int crypto_uuid(char ret_text[CRYPTO_UUID_BYTES])
 		*at++ = digits[b[i] & 0x0f];
 	}
 	*at = '\0';
+}
+
+int crypto_uuid(char ret_text[CRYPTO_UUID_BYTES])
+{
+	unsigned char bytes[16];
+	TRY(crypto_random(bytes, sizeof bytes));
+	crypto_uuid_text(bytes, ret_text);
 	return 0;
 }
 

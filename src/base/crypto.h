@@ -40,8 +40,11 @@ bool crypto_equal(const void *a, const void *b, size_t n);
 /* Random bytes from the system. Returns 0 or E_CRYPTO. */
 MUST_CHECK int crypto_random(void *ret_bytes, size_t n);
 
-/* A random UUID (RFC 9562, version 4) as text, NUL at its end. Returns 0 or E_CRYPTO. */
+/* A UUID (RFC 9562, version 4) of 16 bytes that are random, or look so: as text, NUL at its end. */
 #define CRYPTO_UUID_BYTES 37
+void crypto_uuid_text(const unsigned char bytes[16], char ret_text[CRYPTO_UUID_BYTES]);
+
+/* A random one. Returns 0 or E_CRYPTO. */
 MUST_CHECK int crypto_uuid(char ret_text[CRYPTO_UUID_BYTES]);
 
 /* Random bytes drawn in batches, for one thread. Zeroed before use. */

@@ -78,16 +78,10 @@ void derive_key_text(struct buf *out, const char *label, struct str name, size_t
 void derive_uuid(struct buf *out, const char *label, struct str name)
 {
 	unsigned char bytes[CRYPTO_SHA256_BYTES];
+	char text[CRYPTO_UUID_BYTES];
 	digest(name, label, bytes);
-	bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
-	bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
-	for (size_t i = 0; i < 16; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10) {
-			buf_add_char(out, '-');
-		}
-		buf_add_char(out, hex[bytes[i] >> 4]);
-		buf_add_char(out, hex[bytes[i] & 15]);
-	}
+	crypto_uuid_text(bytes, text);
+	buf_add(out, str_of(text));
 }
 
 /* "east" is e, "southeast" se, "gov" g: the first letter, and for two directions the second's too. */
