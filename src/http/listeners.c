@@ -100,13 +100,25 @@ static void set_user(struct http_peer *peer, int fd)
 	peer->uid = known ? who.uid : UINT32_MAX;
 }
 
-int listeners_accept(const struct listeners *listeners, size_t i, struct http_peer *ret_peer)
+unsigned listeners_tries(struct listeners *listeners, size_t i, uint64_t turn)
+{
+	struct listener *one = &listeners->at[i];
+	one->row_ = turn == one->row_next_ ? one->row_ + 1 : 0;
+	if (one->row_ > LISTENERS_ACCEPTS_MAX) {
+		one->row_ = LISTENERS_ACCEPTS_MAX;
+	}
+	one->row_next_ = turn + 1;
+	return one->row_ ? one->row_ : 1;
+}
+
+int listeners_accept(struct listeners *listeners, size_t i, struct http_peer *ret_peer)
 {
 	struct sockaddr_storage from = {0};
 	socklen_t n = sizeof from;
 	int fd = accept4(
 		listeners->at[i].fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
+		listeners->at[i].row_next_ = 0;
 		return -errno;
 	}
 	set_peer(ret_peer, &from, i);
@@ -185,6 +197,7 @@ static int turn_one(struct listeners *listeners, struct loop *loop, size_t i)
 	}
 	close_watched(loop, was);
 	one->fd = one->next_fd_;
+	one->row_next_ = 0;
 	if (one->fd < 0) {
 		/* Whoever has the number next says what is spoken there. */
 		tls_context_free(one->tls);

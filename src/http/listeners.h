@@ -21,13 +21,16 @@
 /* In a loop's tags, with the listener's number. */
 #define LISTENERS_TAG (UINT64_C(1) << 32)
 
-#define LISTENERS_PAUSE_MS 100
+#define LISTENERS_PAUSE_MS    100
+#define LISTENERS_ACCEPTS_MAX 8 /* in one turn */
 
 struct listener {
 	int fd;                  /* -1: none */
 	struct tls_context *tls; /* NULL: plain */
 	int next_fd_;            /* -1: none; the same as fd unless something was asked for */
 	struct tls_context *next_tls_;
+	unsigned row_;      /* so many turns, one behind the other, found all they tried */
+	uint64_t row_next_; /* the turn that would be the next of them; 0: none */
 };
 
 struct listeners {
@@ -58,9 +61,18 @@ static inline bool listeners_has(const struct listeners *listeners, size_t i)
 	return i < listeners->n && listeners->at[i].fd >= 0;
 }
 
+/*
+ * How many connections to try and accept in a turn in which the loop reports one.
+ *
+ * An accept that finds nothing costs ten times a receive that does, so it is one. A listener that had
+ * all that was tried in each of the last turns has more waiting: then it is a few, up to
+ * LISTENERS_ACCEPTS_MAX, and a wait less for each.
+ * turn  of the worker: 1, 2, …
+ */
+unsigned listeners_tries(struct listeners *listeners, size_t i, uint64_t turn);
+
 /* Accept one connection. Returns its descriptor with who is there, or -errno. */
-MUST_CHECK int listeners_accept(
-	const struct listeners *listeners, size_t i, struct http_peer *ret_peer);
+MUST_CHECK int listeners_accept(struct listeners *listeners, size_t i, struct http_peer *ret_peer);
 
 /*
  * Have the loop report nothing for LISTENERS_PAUSE_MS, since none can be accepted while descriptors are

@@ -14,7 +14,6 @@
 #define IN_BYTES       TLS_RECORD_BYTES /* no less: see tls_session_read() */
 #define LINGER_MS      1000
 #define OUT_KEPT_BYTES ((size_t)256 * 1024)
-#define ACCEPTS_A_WAKE 8
 #define ANSWERS_A_TURN 8 /* to one connection; further requests wait for a later turn */
 
 enum order {
@@ -36,10 +35,8 @@ struct http_worker {
 	struct wheel wheel;
 	uint64_t now_ms;
 	struct listeners listeners;
-	uint64_t turn;          /* how often it has come out of a wait */
-	uint64_t accepted_turn; /* the last in which a listener was ready */
-	unsigned accept_streak; /* so many such turns, one behind the other, found all they tried */
-	int top_fd;             /* the highest descriptor that was ever ours */
+	uint64_t turn; /* how often it has come out of a wait */
+	int top_fd;    /* the highest descriptor that was ever ours */
 	unsigned lingering;
 	unsigned parked;
 	bool draining;
@@ -515,25 +512,12 @@ static bool accept_one(struct http_worker *worker, size_t listener)
 	return true;
 }
 
-/*
- * An accept that finds nothing costs ten times a receive that does, so it is one a wake. A listener
- * that had one at each of the last wakes has more waiting: then it is a few, and a wait less for each.
- */
 static void accept_some(struct http_worker *worker, size_t listener)
 {
-	if (worker->turn != worker->accepted_turn + 1) {
-		worker->accept_streak = 0;
+	unsigned tries = listeners_tries(&worker->listeners, listener, worker->turn);
+	while (tries > 0 && accept_one(worker, listener)) {
+		tries--;
 	}
-	worker->accepted_turn = worker->turn;
-	unsigned most =
-		worker->accept_streak < ACCEPTS_A_WAKE ? worker->accept_streak : ACCEPTS_A_WAKE;
-	for (unsigned n = 0; n < (most ? most : 1); n++) {
-		if (!accept_one(worker, listener)) {
-			worker->accept_streak = 0;
-			return;
-		}
-	}
-	worker->accept_streak++;
 }
 
 /* A time limit has passed. Nothing is owed to the peer, but for a parked request. */
