@@ -137,36 +137,39 @@ static void fail_unknown(struct asking *asking)
 
 /* --- records --------------------------------------------------------------------------------- */
 
-/* What a request is about, for the record of what was not done. */
-static struct str resource_of(const json_t *request)
+/*
+ * What a request is about, for the record of what was not done: a name. EC2's requests have ids where
+ * records have names, as far as there is such an instance; then it is in scratch.
+ */
+static struct str resource_of(
+	struct registrar *registrar, const json_t *request, struct buf *scratch)
 {
-	static const char *const names[] = {
-		"instanceName", "resourceName", "InstanceId", "instanceNames", "ResourceId"};
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		const json_t *value = json_object_get(request, names[i]);
+	static const struct {
+		const char *member;
+		bool id;
+	} all[] = {{"instanceName", false}, {"resourceName", false}, {"InstanceId", true},
+		{"instanceNames", false}, {"ResourceId", true}};
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		const json_t *value = json_object_get(request, all[i].member);
 		value = json_is_array(value) ? json_array_get(value, 0) : value;
 		if (json_is_string(value)) {
-			return json_str(value);
+			bool found = all[i].id && registrar_name_of(registrar, json_str(value),
+							  scratch, NULL) == 0;
+			return found ? buf_str(scratch) : json_str(value);
 		}
 	}
 	return STR("");
 }
 
-/*
- * A change that was made has its record already. EC2's requests have ids where records have names, as
- * far as there is such an instance.
- */
+/* A change that was made has its record already. */
 static void audit(struct asking *asking, const json_t *request, const char *result)
 {
-	CLEANUP(buf_done) struct buf name = BUF_EMPTY;
+	CLEANUP(buf_done) struct buf scratch = BUF_EMPTY;
 	const struct call_operation *operation = asking->asked.operation;
-	struct str resource = resource_of(request);
 	if (!operation || !operation->write) {
 		return;
 	}
-	if (registrar_name_of(asking->api->registrar, resource, &name, NULL) == 0) {
-		resource = buf_str(&name);
-	}
+	struct str resource = resource_of(asking->api->registrar, request, &scratch);
 	if (strcmp(result, "ok") != 0) {
 		registrar_tell(asking->api->registrar, &asking->deed, resource, str_of(result));
 	}

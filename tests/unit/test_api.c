@@ -187,6 +187,42 @@ static void every_row_asks_first(void **state)
 	assert_int_equal(denied, writes);
 }
 
+static int add_denied(void *ctx, const struct store_audit *audit)
+{
+	buf_add_f(ctx, "%.*s %.*s\n", STR_FMT(audit->action), STR_FMT(audit->resource));
+	return 0;
+}
+
+/* One API's name may look like the other's id: an attempt is recorded of the instance that is meant. */
+static void who_is_meant_is_recorded(void **state)
+{
+	struct control *c = *state;
+	CLEANUP(buf_done) struct buf out = BUF_EMPTY, records = BUF_EMPTY;
+	struct asked asked = {.rc = E_DENIED};
+	assert_int_equal(control_put(c, "- {name: web-1, instanceId: i-00000001}\n"
+					"- {name: i-00000001, instanceId: i-00000002}\n"),
+		0);
+	assert_int_equal(ask_json(c, &asked, "Lightsail_20161128.StopInstance",
+				 "{\"instanceName\": \"i-00000001\"}", &out),
+		400);
+	assert_int_equal(ask_form(c, &asked,
+				 "Action=ModifyInstanceMetadataOptions&Version=2016-11-15"
+				 "&InstanceId=i-00000001",
+				 &out),
+		403);
+	assert_int_equal(ask_form(c, &asked,
+				 "Action=ModifyInstanceMetadataOptions&Version=2016-11-15"
+				 "&InstanceId=i-00000009",
+				 &out),
+		403);
+	assert_int_equal(
+		c->store->ops->audit_each(c->store, STR_EMPTY, 0, add_denied, &records, NULL), 0);
+	buf_add_char(&records, '\0');
+	assert_string_equal(records.p, "ec2:ModifyInstanceMetadataOptions i-00000009\n"
+				       "ec2:ModifyInstanceMetadataOptions web-1\n"
+				       "lightsail:StopInstance i-00000001\n");
+}
+
 /* Who has not signed does not learn what there is. */
 static void unknown_ones_ask_too(void **state)
 {
@@ -237,6 +273,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, control_setup, control_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(every_row_asks_first),
+		TEST(who_is_meant_is_recorded),
 		TEST(unknown_ones_ask_too),
 		TEST(presigned_links),
 	};
