@@ -28,7 +28,6 @@
 #define DRAIN_MS      5000
 #define DRAIN_LOOK_MS 10
 #define TICK_MS       1000
-#define NS_PER_MS     1000000
 #define CONTROL_ID    1
 #define FIRST_DATA_ID (CONTROL_ID + CONTROL_WORKERS)
 
@@ -54,11 +53,6 @@ struct daemon {
 	struct notify notify; /* the service manager, and what it has left us */
 	struct activation inherited;
 };
-
-static int64_t wall_ms(void)
-{
-	return clock_wall_ns() / NS_PER_MS;
-}
 
 /* --- what the control plane asks ------------------------------------------------------------- */
 
@@ -180,7 +174,7 @@ static void set_log_level(const struct config *config)
 static int apply_files(struct daemon *daemon, struct config *config, struct diag *diag)
 {
 	size_t changed = 0;
-	const struct deed deed = {.at_ms = wall_ms(),
+	const struct deed deed = {.at_ms = clock_wall_ms(),
 		.who = STR("files"),
 		.from = config->file ? str_of(config->file) : STR("flags"),
 		.action = STR("telltale:ApplyFiles")};
@@ -237,7 +231,7 @@ static int start_control(struct daemon *daemon, struct diag *diag)
 		.inherited = &daemon->inherited,
 		.api = {.registrar = daemon->registrar,
 			.site = &daemon->site,
-			.now_ms = wall_ms,
+			.now_ms = clock_wall_ms,
 			.authorize = on_authorize,
 			.certificate = {(const char *)daemon->keys.certificate.p,
 				daemon->keys.certificate.n},

@@ -15,8 +15,7 @@
 #include "platform/file.h"
 #include "platform/watch.h"
 
-#define NS_PER_MS 1000000
-#define MANY      1000 /* instances: so many leave memory behind that can be given back */
+#define MANY 1000 /* instances: so many leave memory behind that can be given back */
 
 /* A path of instances, and where it leads to. Lifetime: until other files are followed. */
 struct root {
@@ -342,7 +341,7 @@ static int apply_files(struct batch *batch, struct look_file **v, size_t n)
 	if (!complete) {
 		return out_of_memory(&batch->diag);
 	}
-	const struct deed deed = {.at_ms = clock_wall_ns() / NS_PER_MS,
+	const struct deed deed = {.at_ms = clock_wall_ms(),
 		.who = STR("files"),
 		.from = str_of(n == 1 ? v[0]->path : files_root(batch->look->before, v[0]->root)),
 		.action = STR("telltale:ApplyFiles")};

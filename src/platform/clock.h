@@ -22,6 +22,12 @@ static inline int64_t clock_wall_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* Milliseconds since the epoch. */
+static inline int64_t clock_wall_ms(void)
+{
+	return clock_wall_ns() / 1000000;
+}
+
 /* Seconds since the epoch. */
 static inline int64_t clock_wall_s(void)
 {
