@@ -11,15 +11,9 @@
 #include "control/points.h"
 #include "tests/fuzz/world.h"
 
-#define CALLS_MOST 20
-#define GONE       "i-0123456789abcdef0"
+#define GONE "i-0123456789abcdef0"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static int64_t now_ms(void)
-{
-	return now_s() * 1000;
-}
 
 static int on_authorize(void *ctx, const struct http1_req *req, struct str service,
 	struct str action, struct access_who *ret_who)
@@ -92,9 +86,13 @@ static void must_be_xml(unsigned status, struct str text)
 
 /* --- calls ------------------------------------------------------------------------------------- */
 
-static void call_line(const struct api *api, struct str line)
+static void call_line(const struct world *world, struct str line)
 {
 	CLEANUP(buf_done) struct buf target = BUF_EMPTY;
+	const struct api api = {.registrar = world->registrar,
+		.site = &world_site,
+		.now_ms = now_ms,
+		.authorize = on_authorize};
 	struct api_reply reply;
 	struct http1_req req = {.method = HTTP1_POST, .target = STR("/")};
 	bool form = str_starts(line, STR("&"));
@@ -106,7 +104,7 @@ static void call_line(const struct api *api, struct str line)
 		req.n_fields = 1;
 		req.fields[0] = (struct http1_field){STR("X-Amz-Target"), buf_str(&target)};
 	}
-	api_by_address(api, &req, STR("127.0.0.1"), &reply);
+	api_by_address(&api, &req, STR("127.0.0.1"), &reply);
 	must(!reply.failed);
 	if (form) {
 		must_be_xml(reply.status, buf_str(&reply.body));
@@ -118,20 +116,10 @@ static void call_line(const struct api *api, struct str line)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct str rest = {(const char *)data, size};
 	struct world world = make_world();
-	const struct api api = {.registrar = world.registrar,
-		.site = &world_site,
-		.now_ms = now_ms,
-		.authorize = on_authorize};
 	log_set_level(LOG_ERROR);
 	make_history(&world);
-	for (unsigned i = 0; rest.n && i < CALLS_MOST; i++) {
-		struct str line = {rest.p, str_find(rest, '\n')};
-		rest = str_from(rest, line.n < rest.n ? line.n + 1 : line.n);
-		call_line(&api, line);
-	}
-	must_make_sense(&world);
+	call_lines(&world, (struct str){(const char *)data, size}, call_line);
 	free_world(&world);
 	return 0;
 }

@@ -10,14 +10,7 @@
 #include "control/api.h"
 #include "tests/fuzz/world.h"
 
-#define CALLS_MOST 20
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static int64_t now_ms(void)
-{
-	return now_s() * 1000;
-}
 
 static int on_authorize(void *ctx, const struct http1_req *req, struct str service,
 	struct str action, struct access_who *ret_who)
@@ -51,16 +44,9 @@ static void call_line(const struct world *world, struct str line)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct str rest = {(const char *)data, size};
 	struct world world = make_world();
 	log_set_level(LOG_ERROR);
-	for (unsigned i = 0; rest.n && i < CALLS_MOST; i++) {
-		struct str line = {rest.p, str_find(rest, '\n')};
-		rest = str_from(rest, line.n < rest.n ? line.n + 1 : line.n);
-		call_line(&world, line);
-		must_make_sense(&world);
-	}
-	must(registry_each(world.registry, must_have_tree, NULL) == 0);
+	call_lines(&world, (struct str){(const char *)data, size}, call_line);
 	free_world(&world);
 	return 0;
 }

@@ -35,6 +35,11 @@ static inline int64_t now_s(void)
 	return WORLD_NOW_S;
 }
 
+static inline int64_t now_ms(void)
+{
+	return now_s() * 1000;
+}
+
 struct world {
 	struct registry *registry;
 	struct store *store;
@@ -112,6 +117,23 @@ static inline void must_make_sense(const struct world *world)
 	must(world->store->ops->instance_each(world->store, must_be_published, &comparing, NULL) ==
 		0);
 	must(comparing.rows == registry_count(world->registry));
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+#define CALLS_MOST 20
+
+/* One call a line; the world must make sense after each, and every instance have a tree at the end. */
+static inline void call_lines(const struct world *world, struct str lines,
+	void (*call_line)(const struct world *world, struct str line))
+{
+	for (unsigned i = 0; lines.n && i < CALLS_MOST; i++) {
+		struct str line = {lines.p, str_find(lines, '\n')};
+		lines = str_from(lines, line.n < lines.n ? line.n + 1 : line.n);
+		call_line(world, line);
+		must_make_sense(world);
+	}
+	must(registry_each(world->registry, must_have_tree, NULL) == 0);
 }
 
 #endif

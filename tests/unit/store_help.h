@@ -109,6 +109,26 @@ static inline void assert_lines(struct buf *lines, const char *expected)
 	buf_done(lines);
 }
 
+/*
+ * Have each call of the fake fail once while run_all does its work: that gives the error, and the store
+ * is as it was. Returns how many calls there are; then the work is done.
+ */
+static inline unsigned each_call_fails(struct fixture *f, int (*run_all)(struct fixture *f),
+	void (*assert_unchanged)(struct fixture *f))
+{
+	for (unsigned nth = 1;; nth++) {
+		store_memory_fail(f->store, nth, E_FULL);
+		int rc = run_all(f);
+		store_memory_fail(f->store, 0, 0);
+		if (rc == 0) {
+			return nth - 1;
+		}
+		assert_int_equal(rc, E_FULL);
+		assert_non_null(strstr(f->diag.text, "made to fail"));
+		assert_unchanged(f);
+	}
+}
+
 /* The same steps on both, by dice; what can be read is compared now and then. */
 static inline void assert_same_steps(struct fixture *f,
 	int (*step)(struct store *store, uint32_t dice),

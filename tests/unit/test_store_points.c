@@ -520,25 +520,19 @@ static int run_all(struct fixture *f)
 	return rc;
 }
 
+static void assert_unchanged(struct fixture *f)
+{
+	assert_instances(f, "a ");
+	assert_all(f, "a", 60, "a/60@0=a/60 ");
+}
+
 static void test_each_call_can_fail(void **state)
 {
 	struct fixture *f = *state;
 	begin(f);
 	put(f, "a", 60, 0);
 	commit(f);
-	unsigned nth = 1;
-	for (;; nth++) {
-		store_memory_fail(f->store, nth, E_FULL);
-		int rc = run_all(f);
-		store_memory_fail(f->store, 0, 0);
-		if (rc == 0) {
-			break;
-		}
-		assert_int_equal(rc, E_FULL);
-		assert_instances(f, "a ");
-		assert_all(f, "a", 60, "a/60@0=a/60 ");
-	}
-	assert_int_equal(nth, 9); /* eight calls */
+	assert_int_equal(each_call_fails(f, run_all, assert_unchanged), 8);
 	assert_instances(f, "b ");
 	assert_all(f, "b", 60, "b/60@0=2 ");
 }
