@@ -4,6 +4,7 @@
 #include "tests/unit/cases.h"
 
 #include "control/api.h"
+#include "platform/file.h"
 
 #define FORM_BYTES 256
 
@@ -268,6 +269,64 @@ static void presigned_links(void **state)
 	assert_non_null(strstr(out.p, "X-Amzn"));
 }
 
+/* --- what the manual says --------------------------------------------------------------------- */
+
+#define MANUAL       TEST_SOURCE_ROOT "/docs/control.md"
+#define MANUAL_BYTES ((size_t)256 * 1024)
+
+/* The actions in the first column of a table of operations, " ec2:CreateTags ec2:DeleteTags …". */
+static void add_actions(struct buf *out, const char *prefix, struct str cell)
+{
+	while (cell.n) {
+		struct str name = {cell.p, str_find(cell, ',')};
+		cell = str_from(cell, name.n < cell.n ? name.n + 1 : name.n);
+		buf_add_f(out, "%s:%.*s ", prefix, STR_FMT(str_trim(name)));
+	}
+}
+
+static void add_documented(struct buf *out, const char *prefix, struct str text, const char *title)
+{
+	char heading[64];
+	(void)snprintf(heading, sizeof heading, "\n## %s\n", title);
+	const char *at = strstr(text.p, heading);
+	at = at ? strstr(at, "\n| operation | |\n| --- | --- |\n") : NULL;
+	assert_non_null(at);
+	struct str rest = str_of(at + strlen("\n| operation | |\n| --- | --- |\n"));
+	while (str_starts(rest, STR("| "))) {
+		struct str cells = str_from(rest, 2);
+		add_actions(out, prefix, (struct str){cells.p, str_find(cells, '|')});
+		rest = str_from(rest, str_find(rest, '\n') + 1);
+	}
+}
+
+static void the_manual_has_every_operation(void **state)
+{
+	(void)state;
+	CLEANUP(buf_done) struct buf manual = BUF_EMPTY, documented = BUF_EMPTY;
+	struct diag diag;
+	struct api_row row;
+	size_t rows = 0, n = 0;
+	assert_int_equal(file_read(MANUAL, MANUAL_BYTES, &manual, &diag), 0);
+	buf_add_char(&manual, '\0');
+	buf_add_char(&documented, ' ');
+	add_documented(&documented, "lightsail", buf_str(&manual), "Lightsail");
+	add_documented(&documented, "ec2", buf_str(&manual), "EC2");
+	add_documented(&documented, "cloudwatch", buf_str(&manual), "CloudWatch");
+	buf_add_char(&documented, '\0');
+	assert_int_equal(buf_status(&documented), 0);
+	for (; api_row(rows, &row); rows++) {
+		char action[96];
+		(void)snprintf(action, sizeof action, " %.*s ", STR_FMT(row.action));
+		if (!strstr(documented.p, action)) {
+			fail_msg("docs/control.md does not have%s", action);
+		}
+	}
+	for (const char *at = documented.p; (at = strchr(at, ':')); at++) {
+		n++;
+	}
+	assert_int_equal(n, rows); /* and nothing that is not there */
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, control_setup, control_teardown)
@@ -276,6 +335,7 @@ int main(void)
 		TEST(who_is_meant_is_recorded),
 		TEST(unknown_ones_ask_too),
 		TEST(presigned_links),
+		TEST(the_manual_has_every_operation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
