@@ -5,6 +5,7 @@ account's defaults: those are asked for by signed forms.
 """
 
 import json
+import pathlib
 import re
 import sqlite3
 
@@ -444,6 +445,28 @@ def test_filters_by_what_is_described(fleet):
             assert list(all_of(fleet, Filters=filters)) == [name], filter_name
         for filter_name, value in (("vpc-id", one["VpcId"]), ("subnet-id", one["SubnetId"])):
             assert name in all_of(fleet, Filters=[{"Name": filter_name, "Values": [value]}])
+
+
+def documented_filters():
+    """{operation: the names of its filters}, as docs/control.md lists them: `.http-tokens` goes on from the name before."""
+    text = (pathlib.Path(__file__).resolve().parents[2] / "docs/control.md").read_text()
+    text = text.split("\nFilters of ")[1].split("In a value")[0]
+    found = {}
+    for part in re.split(r"\bOf\s+(?=[A-Z])", text):
+        operation, names = part.split(":", 1)
+        found[operation.strip()] = full = []
+        for name in re.findall(r"`([^`]+)`", names):
+            full.append(full[-1].rsplit(".", 1)[0] + name if name.startswith(".") else name)
+    return found
+
+
+def test_each_documented_filter_is_there(fleet):
+    documented = documented_filters()
+    assert {operation: len(names) for operation, names in documented.items()} == {
+        "DescribeInstances": 23, "DescribeInstanceStatus": 7, "DescribeTags": 5, "DescribeRegions": 3}  # fmt: skip
+    for operation, names in documented.items():
+        for name in names:
+            fleet.call(operation, Filters=[{"Name": name, "Values": ["x"]}])
 
 
 def test_filters_that_are_refused(fleet):
