@@ -40,11 +40,16 @@ struct registrar {
 	struct log_limit age_limit;
 };
 
+struct plan;
+
+/* Carry a plan out: checked, stored, published. */
+MUST_CHECK int registrar_commit(struct registrar *registrar, struct plan *plan,
+	const struct deed *deed, struct diag *diag);
+
 /* Put what was counted into the history once its minute is over. What goes wrong is logged. */
 void registrar_record(struct registrar *registrar);
 
 /* The same at once, before instances go or get other ids: the history of the old ones has it. */
-struct plan;
 MUST_CHECK int registrar_record_leaving(
 	struct registrar *registrar, const struct plan *plan, struct diag *diag);
 

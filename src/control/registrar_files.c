@@ -1,0 +1,193 @@
+/* Instances that come from files. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "config/spec.h"
+#include "control/plan.h"
+#include "control/registrar_state.h"
+#include "control/row.h"
+
+#define GONE_LINES 100
+
+struct applying {
+	struct registrar *registrar;
+	struct plan plan;
+	json_t *wished; /* name: specification, those not yet seen in the store */
+	int64_t now_s;
+	struct diag *diag;
+	int rc;
+};
+
+static char *dump(const json_t *spec)
+{
+	return json_dumps(spec, JSON_COMPACT);
+}
+
+/* A file's instance that the store has: merge what the file has changed. */
+static int apply_known(
+	struct applying *apply, const struct store_instance *row, const json_t *now, char *text)
+{
+	CLEANUP(json_done) json_t *before = row->file_spec.p ? row_parse(row->file_spec) : NULL;
+	CLEANUP(json_done) json_t *effective = row_parse(row->spec);
+	CLEANUP(json_done) json_t *old = effective ? json_deep_copy(effective) : NULL;
+	struct instance_record record = row_record(row);
+	bool changed = false;
+	if (!old || (row->file_spec.p && !before)) {
+		return diag_set(apply->diag, E_DAMAGED,
+			"what the store has of instance '%.*s' is damaged", STR_FMT(row->name));
+	}
+	TRY(spec_merge(effective, before, now, &changed));
+	TRY(registrar_enforce(apply->registrar, effective));
+	if (changed) {
+		row_note_change(&record, old, effective, apply->now_s);
+	}
+	return plan_put(&apply->plan, effective, str_of(text), &record, apply->registrar->site,
+		apply->diag);
+}
+
+static int apply_row(void *ctx, const struct store_instance *row)
+{
+	struct applying *apply = ctx;
+	json_t *now = json_object_getn(apply->wished, row->name.p, row->name.n);
+	if (!now) {
+		/* It left the files; one that never was in them stays. */
+		apply->rc = row->file_spec.p ? plan_delete(&apply->plan, row->name) : 0;
+		return apply->rc;
+	}
+	char *text = dump(now);
+	bool same = text && row->file_spec.p && str_eq(row->file_spec, str_of(text));
+	if (!text) {
+		apply->rc = -ENOMEM;
+	} else if (!same && !row_is_hidden(row)) {
+		apply->rc = apply_known(apply, row, now, text);
+	}
+	/* A hidden one of which the file says something new is a new one. */
+	if (same || !row_is_hidden(row)) {
+		json_object_deln(apply->wished, row->name.p, row->name.n);
+	}
+	free(text);
+	return apply->rc;
+}
+
+static int apply_new(struct applying *apply)
+{
+	const char *name;
+	json_t *spec;
+	json_object_foreach (apply->wished, name, spec) {
+		struct instance_record record;
+		TRY(row_new_record(apply->now_s, &record));
+		char *text = dump(spec);
+		CLEANUP(json_done)
+		json_t *with = row_with_options(spec, registrar_preferred(apply->registrar));
+		int rc = text && with ? registrar_enforce(apply->registrar, with) : -ENOMEM;
+		if (rc == 0) {
+			rc = plan_put(&apply->plan, with, str_of(text), &record,
+				apply->registrar->site, apply->diag);
+		}
+		free(text);
+		TRY(rc);
+	}
+	return 0;
+}
+
+static int by_name(const json_t *specs, json_t **ret_map)
+{
+	json_t *map = json_object();
+	for (size_t i = 0; i < json_array_size(specs); i++) {
+		json_t *spec = json_array_get(specs, i);
+		const char *name = json_string_value(json_object_get(spec, "name"));
+		if (!map || json_object_set(map, name, spec) < 0) {
+			json_decref(map);
+			return -ENOMEM;
+		}
+	}
+	*ret_map = map;
+	return map ? 0 : -ENOMEM;
+}
+
+/* Where somebody looks for what became of a guest. */
+static void tell_gone(const struct plan *plan)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < plan->n; i++) {
+		if (plan->v[i].spec) {
+			continue;
+		}
+		if (n++ < GONE_LINES) {
+			LOG(LOG_INFO, "control", "an instance has left its file and is gone",
+				LOG_TEXT("instance", plan->v[i].name));
+		}
+	}
+	if (n > GONE_LINES) {
+		LOG(LOG_INFO, "control", "more instances have left their files and are gone",
+			LOG_INT("more", n - GONE_LINES));
+	}
+}
+
+static int apply_named(struct applying *apply, const json_t *name)
+{
+	struct store *store = apply->registrar->store;
+	struct str text = str_of(json_string_value(name));
+	int rc = store->ops->instance_get(store, text, apply_row, apply, apply->diag);
+	return rc == E_NOTFOUND ? 0 : rc;
+}
+
+/* The rows that there may be something to do with. gone is NULL: all of them. */
+static int apply_rows(struct applying *apply, const json_t *specs, const json_t *gone)
+{
+	struct store *store = apply->registrar->store;
+	json_t *item;
+	size_t i;
+	if (!gone) {
+		return store->ops->instance_each(store, apply_row, apply, apply->diag);
+	}
+	/* While `wished` is whole: what is in it has gone from one file into another. */
+	json_array_foreach (gone, i, item) {
+		bool wished = json_object_get(apply->wished, json_string_value(item)) != NULL;
+		TRY(wished ? 0 : apply_named(apply, item));
+	}
+	json_array_foreach (specs, i, item) {
+		TRY(apply_named(apply, json_object_get(item, "name")));
+	}
+	return 0;
+}
+
+static int apply_specs(struct registrar *registrar, const struct deed *deed, const json_t *specs,
+	const json_t *gone, size_t *ret_changed, struct diag *diag)
+{
+	struct applying apply = {.registrar = registrar, .now_s = registrar->now_s(), .diag = diag};
+	diag_write(diag, "out of memory"); /* until somebody knows better */
+	TRY(by_name(specs, &apply.wished));
+	pthread_mutex_lock(&registrar->lock);
+	int rc = apply_rows(&apply, specs, gone);
+	if (rc == 0) {
+		rc = apply.rc;
+	}
+	if (rc == 0) {
+		rc = apply_new(&apply);
+	}
+	if (rc == 0) {
+		rc = registrar_commit(registrar, &apply.plan, deed, diag);
+	}
+	if (rc == 0) {
+		tell_gone(&apply.plan);
+		*ret_changed = apply.plan.n;
+	}
+	pthread_mutex_unlock(&registrar->lock);
+	plan_done(&apply.plan);
+	json_decref(apply.wished);
+	return rc;
+}
+
+int registrar_apply_files(struct registrar *registrar, const struct deed *deed, const json_t *specs,
+	size_t *ret_changed, struct diag *diag)
+{
+	return apply_specs(registrar, deed, specs, NULL, ret_changed, diag);
+}
+
+int registrar_apply_some(struct registrar *registrar, const struct deed *deed, const json_t *specs,
+	const json_t *gone, size_t *ret_changed, struct diag *diag)
+{
+	return apply_specs(registrar, deed, specs, gone, ret_changed, diag);
+}

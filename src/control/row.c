@@ -1,0 +1,101 @@
+#include "control/row.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "control/plan.h"
+
+void row_done(struct row *row)
+{
+	json_decref(row->spec);
+	free(row->file_spec);
+}
+
+struct instance_record row_record(const struct store_instance *from)
+{
+	return (struct instance_record){
+		.token_epoch = from->token_epoch,
+		.created_s = from->created_s,
+		.launched_s = from->launched_s,
+		.changed_s = from->changed_s,
+	};
+}
+
+/* A hidden row's specification is JSON's null. */
+json_t *row_parse(struct str text)
+{
+	return json_loadb(text.p ? text.p : "", text.n, JSON_DECODE_ANY, NULL);
+}
+
+bool row_is_hidden(const struct store_instance *row)
+{
+	return str_eq(row->spec, STR(PLAN_HIDDEN));
+}
+
+static int keep_row(void *ctx, const struct store_instance *from)
+{
+	struct row *row = ctx;
+	row->spec = row_parse(from->spec);
+	row->file_spec = from->file_spec.p ? str_dup(from->file_spec) : NULL;
+	row->record = row_record(from);
+	return row->spec && (row->file_spec || !from->file_spec.p) ? 0 : E_DAMAGED;
+}
+
+int row_get(struct store *store, struct str name, struct row *ret_row, struct diag *diag)
+{
+	*ret_row = (struct row){0};
+	int rc = store->ops->instance_get(store, name, keep_row, ret_row, diag);
+	if (rc == E_NOTFOUND || (rc == 0 && json_is_null(ret_row->spec))) {
+		return diag_set(diag, E_NOTFOUND, "there is no instance '%.*s'", STR_FMT(name));
+	}
+	if (rc == E_DAMAGED) {
+		return diag_set(diag, rc, "what the store has of instance '%.*s' is damaged",
+			STR_FMT(name));
+	}
+	return rc;
+}
+
+int row_new_record(int64_t now_s, struct instance_record *ret_record)
+{
+	/*
+	 * Random, so that the tokens of an instance that was deleted are not those of a new one
+	 * that has its name.
+	 */
+	uint32_t epoch;
+	TRY(crypto_random(&epoch, sizeof epoch));
+	*ret_record = (struct instance_record){
+		.token_epoch = epoch, .created_s = now_s, .launched_s = now_s, .changed_s = now_s};
+	return 0;
+}
+
+/* A start after a stop is a launch. */
+void row_note_change(
+	struct instance_record *record, const json_t *before, const json_t *after, int64_t now_s)
+{
+	const char *was = json_string_value(json_object_get(before, "state"));
+	const char *is = json_string_value(json_object_get(after, "state"));
+	record->changed_s = now_s;
+	if (was && strcmp(was, "stopped") == 0 && !(is && strcmp(is, "stopped") == 0)) {
+		record->launched_s = now_s;
+	}
+}
+
+/* The specification with those options that it does not name. NULL when out of memory. */
+json_t *row_with_options(const json_t *spec, const json_t *live)
+{
+	json_t *named = json_object_get(spec, "metadataOptions");
+	/* Jansson takes non-const objects; it counts references in them and changes nothing else. */
+	json_t *same = json_loose(spec);
+	if (!live) {
+		return json_incref(same);
+	}
+	json_t *merged = json_copy(same), *options = json_deep_copy(live);
+	if (!merged || !options || (named && json_object_update(options, named) < 0) ||
+		json_object_set(merged, "metadataOptions", options) < 0) {
+		json_decref(merged);
+		merged = NULL;
+	}
+	json_decref(options);
+	return merged;
+}

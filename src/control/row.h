@@ -1,0 +1,54 @@
+/*
+ * row - an instance as the store has it, to be changed and written back.
+ *
+ * Layer:   control (only for src/control/registrar*.c)
+ * Threads: under the registrar's lock
+ * Memory:  row_done()
+ * Secrets: specifications may hold a role's key; they are freed, not wiped, by Jansson
+ * Limits:  none
+ * Spec:    store/store.h
+ */
+#ifndef TELLTALE_CONTROL_ROW_H
+#define TELLTALE_CONTROL_ROW_H
+
+#include <jansson.h>
+
+#include "metadata/instance.h"
+#include "store/store.h"
+
+/* A row of the store that outlives the callback. */
+struct row {
+	json_t *spec;
+	char *file_spec; /* NULL: not from a file */
+	struct instance_record record;
+};
+
+void row_done(struct row *row);
+
+/*
+ * Read one. E_NOTFOUND when there is none, or a hidden one (control/plan.h); E_DAMAGED and the store's
+ * errors. row_done() in any case.
+ */
+MUST_CHECK int row_get(
+	struct store *store, struct str name, struct row *ret_row, struct diag *diag);
+
+/* A specification as the store has it; a hidden one's is JSON's null. NULL: it is none. */
+json_t *row_parse(struct str text);
+bool row_is_hidden(const struct store_instance *row);
+
+struct instance_record row_record(const struct store_instance *from);
+
+/* Of a new instance. Fails when there is no randomness. */
+MUST_CHECK int row_new_record(int64_t now_s, struct instance_record *ret_record);
+
+/* Note the time of a change. A start after a stop is a launch. */
+void row_note_change(
+	struct instance_record *record, const json_t *before, const json_t *after, int64_t now_s);
+
+/*
+ * The specification with those options (NULL: none) that it does not name; a new reference. NULL when
+ * out of memory.
+ */
+json_t *row_with_options(const json_t *spec, const json_t *live);
+
+#endif
