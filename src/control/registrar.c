@@ -195,7 +195,8 @@ int registrar_load(struct registrar *registrar, struct diag *diag)
 	struct loading loading = {.registrar = registrar, .diag = diag};
 	pthread_mutex_lock(&registrar->lock);
 	registrar->may_have_roles = true;
-	int rc = registrar->store->ops->instance_each(registrar->store, load_row, &loading, diag);
+	int rc = registrar->store->ops->instance_each(
+		registrar->store, STR_EMPTY, STR_EMPTY, load_row, &loading, diag);
 	rc = loading.rc < 0 ? loading.rc : rc;
 	if (rc == 0) {
 		rc = registrar_load_defaults(registrar, diag);
@@ -339,7 +340,8 @@ static int apply_rows(struct applying *apply, const json_t *specs, const json_t 
 	json_t *item;
 	size_t i;
 	if (!gone) {
-		return store->ops->instance_each(store, apply_row, apply, apply->diag);
+		return store->ops->instance_each(
+			store, STR_EMPTY, STR_EMPTY, apply_row, apply, apply->diag);
 	}
 	/* While `wished` is whole: what is in it has gone from one file into another. */
 	json_array_foreach (gone, i, item) {
