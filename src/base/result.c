@@ -18,6 +18,8 @@ static const char *const names[] = {
 	"version",
 	"crypto",
 	"denied",
+	"stale",
+	"away",
 };
 
 const char *result_name(int rc)

@@ -45,6 +45,8 @@ enum result {
 	E_VERSION = -1011,  /* made by a newer release */
 	E_CRYPTO = -1012,   /* the crypto library refused */
 	E_DENIED = -1013,   /* not allowed */
+	E_STALE = -1014,    /* made from what has changed since */
+	E_AWAY = -1015,     /* a server can't be reached now */
 };
 
 /* A short name for logs: "syntax", or strerror's text for -errno. Never NULL. */

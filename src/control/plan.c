@@ -250,7 +250,7 @@ static struct str str_or_none(const char *text)
 static int store_change(struct store *store, const struct change *change, struct diag *diag)
 {
 	if (!change->spec && !change->file_spec) {
-		return store->ops->instance_delete(store, str_of(change->name), diag);
+		return store->ops->instance_delete(store, str_of(change->name), STORE_ANY, diag);
 	}
 	struct store_instance row = {
 		.name = str_of(change->name),
@@ -261,7 +261,7 @@ static int store_change(struct store *store, const struct change *change, struct
 		.launched_s = change->record.launched_s,
 		.changed_s = change->record.changed_s,
 	};
-	return store->ops->instance_put(store, &row, diag);
+	return store->ops->instance_put(store, &row, STORE_ANY, diag);
 }
 
 static int store_trail(

@@ -85,7 +85,8 @@ int registrar_load(struct registrar *registrar, struct diag *diag)
 	struct loading loading = {.registrar = registrar, .diag = diag};
 	pthread_mutex_lock(&registrar->lock);
 	registrar->may_have_roles = true;
-	int rc = registrar->store->ops->instance_each(registrar->store, load_row, &loading, diag);
+	int rc = registrar->store->ops->instance_each(
+		registrar->store, (struct str){NULL, 0}, STR_EMPTY, load_row, &loading, diag);
 	rc = loading.rc < 0 ? loading.rc : rc;
 	if (rc == 0) {
 		rc = registrar_load_defaults(registrar, diag);

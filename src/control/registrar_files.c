@@ -140,7 +140,8 @@ static int apply_rows(struct applying *apply, const json_t *specs, const json_t 
 	json_t *item;
 	size_t i;
 	if (!gone) {
-		return store->ops->instance_each(store, apply_row, apply, apply->diag);
+		return store->ops->instance_each(
+			store, (struct str){NULL, 0}, STR_EMPTY, apply_row, apply, apply->diag);
 	}
 	/* While `wished` is whole: what is in it has gone from one file into another. */
 	json_array_foreach (gone, i, item) {

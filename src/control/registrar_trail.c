@@ -200,7 +200,7 @@ int registrar_settle_left(struct registrar *registrar, struct diag *diag)
 	if (!list) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
-	TRY(store->ops->operation_open(store, on_operation, &reading, diag));
+	TRY(store->ops->operation_open(store, STR_EMPTY, on_operation, &reading, diag));
 	if (json_array_size(list) == 0) {
 		return 0;
 	}

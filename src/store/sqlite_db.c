@@ -11,6 +11,7 @@
  *
  * sum      over the row's other columns, see store/sqlite.c: a damaged row is found when it is read
  * opened   how often the store was opened; changing it proves that the file can be written
+ * revision  one counter for all hosts; secrets: where it was when a secret changed
  * points   Rows lie in the order of their making: what a minute's flush of all instances rewrites
  *          lies together, and what grows old together goes together. Measured with a thousand
  *          instances and a year: a WITHOUT ROWID table is half as large again, as all beyond a
@@ -49,6 +50,23 @@ static const char *const migrations[] = {
 	" PRIMARY KEY (period_s, start_s, series)) STRICT;"
 	"CREATE INDEX points_of ON points (series, period_s, start_s);"
 	"PRAGMA user_version = 2;",
+
+	"ALTER TABLE instance ADD COLUMN id TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE instance ADD COLUMN host TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE instance ADD COLUMN next_host TEXT NOT NULL DEFAULT '';"
+	"CREATE INDEX instance_id ON instance (id, name);"
+	"ALTER TABLE operation ADD COLUMN host TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE deleted RENAME TO deleted_2;"
+	"CREATE TABLE deleted (host TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL,"
+	" sum INTEGER NOT NULL, PRIMARY KEY (host, name)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO deleted SELECT '', name, revision, sum FROM deleted_2;"
+	"DROP TABLE deleted_2;"
+	"CREATE UNIQUE INDEX deleted_changed ON deleted (revision);"
+	"CREATE TABLE host (name TEXT PRIMARY KEY NOT NULL, version TEXT NOT NULL,"
+	" applied INTEGER NOT NULL, instances INTEGER NOT NULL, recorded INTEGER NOT NULL,"
+	" put_ms INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"ALTER TABLE state ADD COLUMN secrets INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 3;",
 };
 #define SCHEMA_VERSION ((int)(sizeof migrations / sizeof migrations[0]))
 
@@ -65,6 +83,9 @@ static const char counter_is_sound[] =
 	"SELECT count(*) = 1 AND coalesce(min(revision) >= max("
 	"coalesce((SELECT max(revision) FROM instance), 0),"
 	"coalesce((SELECT max(revision) FROM deleted), 0)), 0) FROM state";
+
+/* The same for what schema 3 has beside. */
+static const char secrets_are_sound[] = "SELECT secrets <= revision FROM state";
 
 static int result_of(int code, int err)
 {
@@ -236,6 +257,17 @@ static int identify(struct sqlite_db *db, int64_t *ret_version, struct diag *dia
 	return 0;
 }
 
+static int check_counter(struct sqlite_db *db, const char *sql, struct diag *diag)
+{
+	int64_t sound;
+	TRY(ask_number(db, sql, &sound, diag));
+	if (sound != 1) {
+		return place_fault(
+			db->place.path, E_DAMAGED, diag, "its revision counter makes no sense");
+	}
+	return 0;
+}
+
 static int check(struct sqlite_db *db, struct diag *diag)
 {
 	char text[TEXT_BYTES];
@@ -248,13 +280,7 @@ static int check(struct sqlite_db *db, struct diag *diag)
 			      : E_DAMAGED;
 		return place_fault(db->place.path, rc, diag, text);
 	}
-	int64_t sound;
-	TRY(ask_number(db, counter_is_sound, &sound, diag));
-	if (sound != 1) {
-		return place_fault(
-			db->place.path, E_DAMAGED, diag, "its revision counter makes no sense");
-	}
-	return 0;
+	return check_counter(db, counter_is_sound, diag);
 }
 
 static int migrate(struct sqlite_db *db, int64_t version, struct diag *diag)
@@ -307,6 +333,7 @@ static int bring_up(struct sqlite_db *db, struct diag *diag)
 		TRY(check(db, diag));
 	}
 	TRY(migrate(db, version, diag));
+	TRY(check_counter(db, secrets_are_sound, diag));
 	TRY(use_wal(db, diag));
 	TRY(prove_writable(db, diag));
 	place_tighten(&db->place);

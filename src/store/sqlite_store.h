@@ -22,15 +22,24 @@ enum sqlite_statement {
 	ROLLBACK,
 	COUNTER_GET,
 	COUNTER_SET,
+	SECRETS_SET,
+	REVISION_GET,
 	INSTANCE_PUT,
 	INSTANCE_DELETE,
 	INSTANCE_GET,
+	INSTANCE_FIND,
 	INSTANCE_EACH,
+	INSTANCE_OF,
 	CHANGED_SINCE,
 	DELETED_PUT,
 	DELETED_REMOVE,
 	SECRET_PUT,
 	SECRET_GET,
+	/* sqlite_hosts.c */
+	HOST_PUT,
+	HOST_DELETE,
+	HOST_GET,
+	HOST_EACH,
 	/* sqlite_trail.c */
 	OPERATION_NEXT,
 	OPERATION_PUT,
@@ -59,6 +68,7 @@ enum sqlite_statement {
 };
 
 /* Each has the texts of its own file's statements; the others are NULL. */
+extern const char *const sqlite_hosts_sql[SQLITE_STATEMENTS];
 extern const char *const sqlite_trail_sql[SQLITE_STATEMENTS];
 extern const char *const sqlite_points_sql[SQLITE_STATEMENTS];
 
@@ -144,6 +154,16 @@ int sqlite_execute(struct sqlite_store *s, enum sqlite_statement which, struct d
 MUST_CHECK int sqlite_change(
 	struct sqlite_store *s, enum sqlite_statement which, int bind_code, struct diag *diag);
 
+/*
+ * SQL for a host's revision: of the last row that it got, or lost. A tombstone goes only for a row
+ * that is newer. Needs the counters of `state` for host ''.
+ */
+#define SQLITE_HOST_REVISION(host)                                                     \
+	"max(coalesce((SELECT revision FROM instance WHERE instance.host = " host      \
+	" ORDER BY revision DESC LIMIT 1), 0), coalesce((SELECT revision FROM deleted" \
+	" WHERE +deleted.host = " host " ORDER BY revision DESC LIMIT 1), 0),"         \
+	" CASE WHEN " host " = '' THEN (SELECT secrets FROM state) ELSE 0 END)"
+
 /* The one number that a statement gives, and end it. A failure loses the transaction. */
 MUST_CHECK int sqlite_number(struct sqlite_store *s, enum sqlite_statement which,
 	uint64_t *ret_number, struct diag *diag);
@@ -169,6 +189,13 @@ static inline int sqlite_damaged(const struct sqlite_store *s, struct str name, 
 
 /* --- the contract's parts; see store/store.h ------------------------------------------------- */
 
+int sqlite_host_put(struct store *store, const struct store_host *host, struct diag *diag);
+int sqlite_host_delete(struct store *store, struct str name, struct diag *diag);
+int sqlite_host_get(struct store *store, struct str name,
+	int (*on_host)(void *ctx, const struct store_host *host), void *ctx, struct diag *diag);
+int sqlite_host_each(struct store *store, int (*on_host)(void *ctx, const struct store_host *host),
+	void *ctx, struct diag *diag);
+
 int sqlite_operation_put(
 	struct store *store, const struct store_operation *operation, struct diag *diag);
 int sqlite_operation_get(struct store *store, struct str id,
@@ -177,7 +204,7 @@ int sqlite_operation_get(struct store *store, struct str id,
 int sqlite_operation_each(struct store *store, struct str resource, uint64_t before,
 	int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
 	struct diag *diag);
-int sqlite_operation_open(struct store *store,
+int sqlite_operation_open(struct store *store, struct str host,
 	int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
 	struct diag *diag);
 int sqlite_audit_add(struct store *store, const struct store_audit *audit, struct diag *diag);

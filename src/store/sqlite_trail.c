@@ -3,7 +3,7 @@
 
 #include "store/sum.h"
 
-#define OPERATION_COLUMNS "number, id, resource, body, open, sum"
+#define OPERATION_COLUMNS "number, id, resource, body, open, sum, host"
 #define AUDIT_COLUMNS \
 	"number, at_ms, who, came_from, action, resource, change, result, request_id, sum"
 
@@ -18,15 +18,15 @@
 const char *const sqlite_trail_sql[SQLITE_STATEMENTS] = {
 	[OPERATION_NEXT] = NEXT_NUMBER("operation"),
 	[OPERATION_PUT] = "INSERT INTO operation (" OPERATION_COLUMNS ")"
-			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (number) DO UPDATE"
-			  " SET id = ?2, resource = ?3, body = ?4, open = ?5, sum = ?6",
+			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (number) DO UPDATE"
+			  " SET id = ?2, resource = ?3, body = ?4, open = ?5, sum = ?6, host = ?7",
 	[OPERATION_GET] = "SELECT " OPERATION_COLUMNS " FROM operation WHERE id = ?1",
 	[OPERATION_EACH] = "SELECT " OPERATION_COLUMNS " FROM operation WHERE number <= ?1"
 			   " ORDER BY number DESC",
 	[OPERATION_OF] = "SELECT " OPERATION_COLUMNS " FROM operation WHERE number <= ?1"
 			 " AND resource = ?2 ORDER BY number DESC",
 	[OPERATION_OPEN] = "SELECT " OPERATION_COLUMNS " FROM operation WHERE open = 1"
-			   " ORDER BY number",
+			   " AND host = ?1 ORDER BY number",
 	/* Counted along the index of the ended ones, whose entries are a few bytes each. */
 	[OPERATION_TRIM] = "DELETE FROM operation WHERE open = 0 AND number <= (SELECT number"
 			   " FROM operation WHERE open = 0 ORDER BY number DESC LIMIT 1 OFFSET ?1)",
@@ -49,7 +49,8 @@ enum operation_column {
 	OPERATION_RESOURCE,
 	OPERATION_BODY,
 	OPERATION_IS_OPEN,
-	OPERATION_SUM
+	OPERATION_SUM,
+	OPERATION_HOST
 };
 
 enum audit_column {
@@ -68,7 +69,8 @@ static uint64_t sum_operation(const struct store_operation *operation)
 {
 	uint64_t sum = sum_text(sum_number('o', operation->number), operation->id);
 	sum = sum_text(sum_text(sum, operation->resource), operation->body);
-	return sum_number(sum, operation->open);
+	sum = sum_number(sum, operation->open);
+	return operation->host.n > 0 ? sum_text(sum, operation->host) : sum; /* others are older */
 }
 
 static uint64_t sum_audit(const struct store_audit *audit)
@@ -94,6 +96,7 @@ static int read_operation(struct sqlite_store *s, sqlite3_stmt *stmt,
 	struct store_operation operation = {
 		.id = stmt_text(stmt, OPERATION_ID),
 		.resource = stmt_text(stmt, OPERATION_RESOURCE),
+		.host = stmt_text(stmt, OPERATION_HOST),
 		.body = stmt_text(stmt, OPERATION_BODY),
 		.open = open == 1,
 		.number = stmt_number(stmt, NUMBER),
@@ -114,6 +117,7 @@ static int put_operation(
 	int code = stmt_bind_text(stmt, OPERATION_ID + 1, operation->id);
 	code |= stmt_bind_text(stmt, OPERATION_RESOURCE + 1, operation->resource);
 	code |= stmt_bind_text(stmt, OPERATION_BODY + 1, operation->body);
+	code |= stmt_bind_text(stmt, OPERATION_HOST + 1, operation->host);
 	stmt_bind_number(stmt, NUMBER + 1, operation->number);
 	stmt_bind_number(stmt, OPERATION_IS_OPEN + 1, operation->open);
 	stmt_bind_number(stmt, OPERATION_SUM + 1, sum_operation(operation));
@@ -132,6 +136,7 @@ static int on_replaced(struct sqlite_store *s, sqlite3_stmt *stmt, void *ctx, st
 	}
 	if (rc == 0) {
 		kept.resource = old.resource;
+		kept.host = old.host;
 	}
 	TRY(put_operation(s, &kept, diag));
 	return 1;
@@ -145,6 +150,7 @@ int sqlite_operation_put(
 	struct store_operation kept = *operation;
 	kept.id = not_null(operation->id);
 	kept.resource = not_null(operation->resource);
+	kept.host = not_null(operation->host);
 	kept.body = not_null(operation->body);
 	(void)stmt_bind_text(s->stmts[OPERATION_GET], 1, kept.id); /* see put_operation() */
 	int rc = sqlite_each(s, OPERATION_GET, on_replaced, &kept, diag);
@@ -204,13 +210,15 @@ int sqlite_operation_each(struct store *store, struct str resource, uint64_t bef
 	return sqlite_each(s, which, on_operation_step, &reader, diag);
 }
 
-int sqlite_operation_open(struct store *store,
+int sqlite_operation_open(struct store *store, struct str host,
 	int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
 	struct diag *diag)
 {
+	struct sqlite_store *s = (struct sqlite_store *)store;
 	struct operation_reader reader = {on_operation, ctx, false};
-	return sqlite_each(
-		(struct sqlite_store *)store, OPERATION_OPEN, on_operation_step, &reader, diag);
+	(void)stmt_bind_text(
+		s->stmts[OPERATION_OPEN], 1, not_null(host)); /* what is too big is not there */
+	return sqlite_each(s, OPERATION_OPEN, on_operation_step, &reader, diag);
 }
 
 /* --- audit ----------------------------------------------------------------------------------- */

@@ -12,20 +12,26 @@
  *   atomic    what happens between begin and commit is seen whole or not at all, also after
  *             kill -9 or a power cut
  *   durable   when commit has returned 0, it is on disk
- *   ordered   every change of an instance or a secret raises the store's revision; a row carries
- *             that of its last change, and no two rows the same; a deleted row is remembered by
- *             name and revision until its name is used again. Operations and audit records have
- *             numbers of their own, which rise and are never used again.
+ *   ordered   every change of an instance raises its host's revision, that of a secret the one of
+ *             host ""; a row carries that of its last change, and no two rows of a host the same. A
+ *             row that was deleted, or went to another host, is remembered by host, name and
+ *             revision until that host has one of that name again. However many write at once, who
+ *             has seen a revision of a host sees nothing new below it later. Nothing of one name
+ *             has the same revision twice, whichever hosts it was on. Operations and audit records
+ *             have numbers of their own, which rise and are never used again.
  *   careful   a store that can't be read is never overwritten or made anew; what is read is what
  *             was written, or E_DAMAGED. Not so the bytes of points: whoever writes them puts a
  *             check in, over period and start as well
  *   exact     names and values are bytes, empty is not absent
- * Errors: E_DAMAGED, E_READONLY, E_FULL, E_BUSY (another process has it), E_VERSION (newer schema),
- * E_LIMIT (too large a value), E_NOTFOUND, -ENOMEM, -errno; diag says it in one line with the path.
- * E_BUSY and E_FULL may be retried.
+ * Errors: E_DAMAGED, E_READONLY, E_FULL, E_BUSY (another process has it, or writers stood in each
+ * other's way), E_VERSION (newer schema), E_LIMIT (too large a value), E_NOTFOUND, E_STALE, E_EXISTS,
+ * E_AWAY (it can't be reached now), -ENOMEM, -errno; diag says it in one line with the path or the
+ * server. E_BUSY, E_FULL and E_AWAY may be retried. When commit says E_AWAY, nobody knows whether
+ * the transaction was committed.
  *
- * When a change fails for another reason than E_NOTFOUND, its transaction is lost: later changes
- * and commit in it fail as well. The store can be used on: rollback, and begin anew.
+ * When a change fails for another reason than E_NOTFOUND, E_STALE or E_EXISTS, its transaction is
+ * lost: later changes and commit in it fail as well. The store can be used on: rollback, and begin
+ * anew.
  */
 #ifndef TELLTALE_STORE_STORE_H
 #define TELLTALE_STORE_STORE_H
@@ -37,6 +43,9 @@ struct store_instance {
 	struct str name;
 	struct str spec;      /* JSON in force */
 	struct str file_spec; /* JSON that the file said when last read; p NULL: not from a file */
+	struct str id;        /* by which instance_find() finds it; empty: by none */
+	struct str host;      /* who serves it; empty: where there is only one */
+	struct str next_host; /* who shall, once that one has stopped; empty: it stays */
 	uint32_t token_epoch;
 	int64_t created_s;
 	int64_t launched_s;
@@ -44,10 +53,26 @@ struct store_instance {
 	uint64_t revision; /* set by the store */
 };
 
+/* What a change of an instance may be made from, beside a revision: see instance_put(). */
+#define STORE_ANY UINT64_C(0) /* whatever is there */
+#define STORE_NEW UINT64_MAX  /* nothing: there may be no such row */
+
+/* One daemon of a fleet. Strings are borrowed. */
+struct store_host {
+	struct str name;
+	struct str version; /* of its daemon */
+	uint64_t revision;  /* set by the store: as revision_get() */
+	uint64_t applied;   /* the revision that its guests see */
+	uint64_t instances; /* that it serves */
+	uint64_t recorded;  /* the number of its last batch of metric points that is in the store */
+	int64_t quiet_ms;   /* set by the store, by its own clock: since the last host_put() */
+};
+
 /* One operation of a control API: a record with a life. Strings are borrowed. */
 struct store_operation {
 	struct str id;       /* unique */
 	struct str resource; /* the name of what it is about */
+	struct str host;     /* who carries it out; empty: where there is only one */
 	struct str body;     /* JSON, in the shape that the API shows */
 	bool open;           /* it has not ended yet */
 	uint64_t number;     /* set by the store */
@@ -92,13 +117,17 @@ struct store_ops {
 	void (*rollback)(struct store *store);
 
 	/*
-	 * Insert or replace by name. In a transaction. row->revision is not looked at; name and
-	 * spec with p NULL are taken for empty.
+	 * Insert or replace by name. In a transaction. row->revision is not looked at; strings with
+	 * p NULL, but for file_spec, are taken for empty. A row whose host is another one than before
+	 * raises both hosts' revisions.
+	 * base  the revision that the row had when what is put was made from it, STORE_NEW or
+	 *       STORE_ANY. E_STALE when what is there now is something else.
 	 */
-	int (*instance_put)(
-		struct store *store, const struct store_instance *row, struct diag *diag);
-	/* In a transaction. E_NOTFOUND when there is none. */
-	int (*instance_delete)(struct store *store, struct str name, struct diag *diag);
+	int (*instance_put)(struct store *store, const struct store_instance *row, uint64_t base,
+		struct diag *diag);
+	/* In a transaction. E_NOTFOUND when there is none; base and E_STALE as above. */
+	int (*instance_delete)(
+		struct store *store, struct str name, uint64_t base, struct diag *diag);
 	/*
 	 * Callbacks must not call the store. When one returns < 0, that is returned, and diag is
 	 * not touched.
@@ -108,24 +137,53 @@ struct store_ops {
 	int (*instance_get)(struct store *store, struct str name,
 		int (*on_row)(void *ctx, const struct store_instance *row), void *ctx,
 		struct diag *diag);
-	/* Every row in bytewise order of names; ends early when the callback returns < 0. */
-	int (*instance_each)(struct store *store,
+	/* The same by its id; of several with the same id, the first by name. */
+	int (*instance_find)(struct store *store, struct str id,
 		int (*on_row)(void *ctx, const struct store_instance *row), void *ctx,
 		struct diag *diag);
 	/*
-	 * What changed since a revision, in order of revision, deletions included (row->spec.p is
-	 * NULL then).
+	 * Rows in bytewise order of names; ends early when the callback returns < 0.
+	 * host   only this one's; p NULL: of all
+	 * after  only those whose names come later; empty: from the first
 	 */
-	int (*changed_since)(struct store *store, uint64_t revision,
+	int (*instance_each)(struct store *store, struct str host, struct str after,
 		int (*on_row)(void *ctx, const struct store_instance *row), void *ctx,
+		struct diag *diag);
+	/*
+	 * What changed of a host's since a revision, in order of revision, what it does not have any
+	 * more included (row->spec.p is NULL then).
+	 */
+	int (*changed_since)(struct store *store, struct str host, uint64_t revision,
+		int (*on_row)(void *ctx, const struct store_instance *row), void *ctx,
+		struct diag *diag);
+	/*
+	 * How far a host has come: nothing of it has a greater revision, and what changes from now on
+	 * gets a greater one. 0: nothing has changed yet.
+	 */
+	int (*revision_get)(
+		struct store *store, struct str host, uint64_t *ret_revision, struct diag *diag);
+
+	/* Insert or replace by name; revision and quiet_ms are not looked at. In a transaction. */
+	int (*host_put)(struct store *store, const struct store_host *host, struct diag *diag);
+	/* In a transaction. E_NOTFOUND when there is none. Its instances are not touched. */
+	int (*host_delete)(struct store *store, struct str name, struct diag *diag);
+	/* One host; the callback is called once. E_NOTFOUND when there is none. */
+	int (*host_get)(struct store *store, struct str name,
+		int (*on_host)(void *ctx, const struct store_host *host), void *ctx,
+		struct diag *diag);
+	/* In bytewise order of names; ends early when the callback returns < 0. */
+	int (*host_each)(struct store *store,
+		int (*on_host)(void *ctx, const struct store_host *host), void *ctx,
 		struct diag *diag);
 
 	/*
 	 * Keep a small named value ("token-secret", "signing-key", "metadata-defaults"); put
-	 * replaces. get: E_NOTFOUND when there is none; ret_value is the caller's, secret_done().
-	 * In a transaction for put.
+	 * replaces, add does not: E_EXISTS when there is one. get: E_NOTFOUND when there is none;
+	 * ret_value is the caller's, secret_done(). In a transaction for put and add.
 	 */
 	int (*secret_put)(
+		struct store *store, struct str name, struct str value, struct diag *diag);
+	int (*secret_add)(
 		struct store *store, struct str name, struct str value, struct diag *diag);
 	int (*secret_get)(
 		struct store *store, struct str name, struct secret *ret_value, struct diag *diag);
@@ -148,8 +206,8 @@ struct store_ops {
 	int (*operation_each)(struct store *store, struct str resource, uint64_t before,
 		int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
 		struct diag *diag);
-	/* Those that are open, in order of their numbers. */
-	int (*operation_open)(struct store *store,
+	/* Those of a host that are open, in order of their numbers. */
+	int (*operation_open)(struct store *store, struct str host,
 		int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
 		struct diag *diag);
 
@@ -198,12 +256,20 @@ struct store {
 	const struct store_ops *ops;
 };
 
+/* For back ends: may a row be changed so that has this revision? 0: there is no such row. */
+static inline bool store_base_fits(uint64_t base, uint64_t revision)
+{
+	return base == STORE_ANY || revision == (base == STORE_NEW ? 0 : base);
+}
+
 /*
- * Open by URL: sqlite:///PATH (three slashes: absolute; sqlite:PATH or sqlite://PATH relative to
- * the working folder). Makes file and folder when they are not there (0600, 0700), checks what is
- * there, brings an older schema forward, and proves that it can be written. One process at a time:
- * E_BUSY names the other. To be called as the user that the process stays, as SQLite makes files
- * beside when it needs them.
+ * Open by URL. Brings an older schema forward, and proves that it can be written.
+ * sqlite:///PATH  (three slashes: absolute; sqlite:PATH or sqlite://PATH relative to the working
+ *     folder) Makes file and folder when they are not there (0600, 0700) and checks what is there. One
+ *     process at a time: E_BUSY names the other. To be called as the user that the process stays, as
+ *     SQLite makes files beside when it needs them.
+ * postgresql://…  as libpq has it; many processes at a time. E_AWAY when no server can be reached.
+ *     store/postgres.h says how it waits and what it does when the server goes away later.
  * Returns 0, E_SYNTAX for a bad URL, or an error as above.
  */
 MUST_CHECK int store_open(struct str url, struct store **ret_store, struct diag *diag);

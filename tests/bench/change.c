@@ -100,7 +100,8 @@ static void put_row(unsigned long i, int64_t now_s)
 		.created_s = now_s,
 		.launched_s = now_s,
 		.changed_s = now_s};
-	rig_must(bench.store->ops->instance_put(bench.store, &row, &diag), "store", &diag);
+	rig_must(bench.store->ops->instance_put(bench.store, &row, STORE_ANY, &diag), "store",
+		&diag);
 }
 
 static void fill_store(void)

@@ -33,15 +33,22 @@ static void item_done(struct memory_item *item)
 	memory_free_text(&item->row.name);
 	memory_free_text(&item->row.spec);
 	memory_free_text(&item->row.file_spec);
+	memory_free_text(&item->row.id);
+	memory_free_text(&item->row.host);
+	memory_free_text(&item->row.next_host);
 }
 
 static int item_copy(const struct memory_item *from, struct memory_item *ret_item)
 {
 	struct memory_item item = *from;
 	item.row.name = item.row.spec = item.row.file_spec = STR_EMPTY;
+	item.row.id = item.row.host = item.row.next_host = STR_EMPTY;
 	if (memory_copy_text(from->row.name, &item.row.name) < 0 ||
 		memory_copy_text(from->row.spec, &item.row.spec) < 0 ||
-		memory_copy_text(from->row.file_spec, &item.row.file_spec) < 0) {
+		memory_copy_text(from->row.file_spec, &item.row.file_spec) < 0 ||
+		memory_copy_text(memory_filled(from->row.id), &item.row.id) < 0 ||
+		memory_copy_text(memory_filled(from->row.host), &item.row.host) < 0 ||
+		memory_copy_text(memory_filled(from->row.next_host), &item.row.next_host) < 0) {
 		item_done(&item);
 		return -ENOMEM;
 	}
@@ -55,6 +62,7 @@ static void table_done(struct memory_table *table)
 		item_done(&table->items[i]);
 	}
 	free(table->items);
+	memory_hosts_done(&table->hosts);
 	memory_trail_done(&table->trail);
 	memory_points_done(&table->points);
 	*table = (struct memory_table){0};
@@ -62,9 +70,11 @@ static void table_done(struct memory_table *table)
 
 static int table_copy(const struct memory_table *from, struct memory_table *ret_table)
 {
-	struct memory_table table = {.cap = from->n + 8, .revision = from->revision};
+	struct memory_table table = {
+		.cap = from->n + 8, .revision = from->revision, .secrets = from->secrets};
 	table.items = calloc(table.cap, sizeof *table.items);
-	if (!table.items || memory_trail_copy(&from->trail, &table.trail) < 0 ||
+	if (!table.items || memory_hosts_copy(&from->hosts, &table.hosts) < 0 ||
+		memory_trail_copy(&from->trail, &table.trail) < 0 ||
 		memory_points_copy(&from->points, &table.points) < 0) {
 		table_done(&table);
 		return -ENOMEM;
@@ -79,17 +89,25 @@ static int table_copy(const struct memory_table *from, struct memory_table *ret_
 	return 0;
 }
 
+/* Of one kind there is one of a name; of what is gone, one a host. */
+static int order_of(const struct memory_item *a, const struct memory_item *b)
+{
+	if (a->kind != b->kind) {
+		return a->kind < b->kind ? -1 : 1;
+	}
+	int order = a->kind == MEMORY_GONE ? str_cmp(a->row.host, b->row.host) : 0;
+	return order ? order : str_cmp(a->row.name, b->row.name);
+}
+
 /* Where the item is, or where it would be. */
 static size_t table_at(
-	const struct memory_table *table, bool is_secret, struct str name, bool *ret_there)
+	const struct memory_table *table, const struct memory_item *key, bool *ret_there)
 {
 	size_t low = 0;
 	size_t high = table->n;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		const struct memory_item *item = &table->items[middle];
-		int order = item->is_secret == is_secret ? str_cmp(item->row.name, name)
-							 : (item->is_secret ? 1 : -1);
+		int order = order_of(&table->items[middle], key);
 		if (order == 0) {
 			*ret_there = true;
 			return middle;
@@ -108,7 +126,7 @@ static size_t table_at(
 static int table_put(struct memory_table *table, struct memory_item *item)
 {
 	bool there;
-	size_t at = table_at(table, item->is_secret, item->row.name, &there);
+	size_t at = table_at(table, item, &there);
 	if (there) {
 		item_done(&table->items[at]);
 		table->items[at] = *item;
@@ -132,11 +150,24 @@ static int table_put(struct memory_table *table, struct memory_item *item)
 }
 
 static const struct memory_item *table_find(
-	const struct memory_table *table, bool is_secret, struct str name)
+	const struct memory_table *table, enum memory_kind kind, struct str name)
+{
+	struct memory_item key = {.row.name = name, .kind = kind};
+	bool there;
+	size_t at = table_at(table, &key, &there);
+	return there ? &table->items[at] : NULL;
+}
+
+static void table_remove(struct memory_table *table, const struct memory_item *key)
 {
 	bool there;
-	size_t at = table_at(table, is_secret, name, &there);
-	return there ? &table->items[at] : NULL;
+	size_t at = table_at(table, key, &there);
+	if (there) {
+		struct memory_item *place = table->items + at;
+		item_done(place);
+		table->n--;
+		memmove(place, place + 1, (table->n - at) * sizeof *place);
+	}
 }
 
 /* --- the contract ---------------------------------------------------------------------------- */
@@ -222,10 +253,11 @@ static int commit(struct store *store, struct diag *diag)
 	return 0;
 }
 
-static int put(
-	struct memory_store *m, const struct store_instance *row, bool is_secret, struct diag *diag)
+/* It gets the next revision. */
+static int put(struct memory_store *m, const struct store_instance *row, enum memory_kind kind,
+	struct diag *diag)
 {
-	struct memory_item item = {.row = *row, .is_secret = is_secret};
+	struct memory_item item = {.row = *row, .kind = kind};
 	struct memory_item copy;
 	item.row.revision = m->work.revision + 1;
 	if (item_copy(&item, &copy) < 0 || table_put(&m->work, &copy) < 0) {
@@ -235,34 +267,63 @@ static int put(
 	return 0;
 }
 
-static int instance_put(struct store *store, const struct store_instance *row, struct diag *diag)
+static int stale(struct str name, struct diag *diag)
 {
-	TRY(memory_change_call(memory_of(store), diag));
-	struct store_instance kept = *row;
-	kept.name = row->name.p ? row->name : STR("");
-	kept.spec = row->spec.p ? row->spec : STR("");
-	return put(memory_of(store), &kept, false, diag);
+	return diag_set(diag, E_STALE, "instance \"%.*s\" has changed since", STR_FMT(name));
+}
+
+/* The host of the old row does not have it any more. */
+static int put_gone(struct memory_store *m, const struct store_instance *old, struct diag *diag)
+{
+	struct store_instance row = {.name = old->name, .host = old->host};
+	return put(m, &row, MEMORY_GONE, diag);
+}
+
+static int instance_put(
+	struct store *store, const struct store_instance *row, uint64_t base, struct diag *diag)
+{
+	struct memory_store *m = memory_of(store);
+	TRY(memory_change_call(m, diag));
+	struct memory_item kept = {.row = *row, .kind = MEMORY_GONE};
+	kept.row.name = memory_filled(row->name);
+	kept.row.spec = memory_filled(row->spec);
+	kept.row.host = memory_filled(row->host);
+	const struct memory_item *old = table_find(&m->work, MEMORY_INSTANCE, kept.row.name);
+	if (!store_base_fits(base, old ? old->row.revision : 0)) {
+		return stale(kept.row.name, diag);
+	}
+	if (old && !str_eq(old->row.host, kept.row.host)) {
+		TRY(put_gone(m, &old->row, diag));
+	}
+	table_remove(&m->work, &kept);
+	return put(m, &kept.row, MEMORY_INSTANCE, diag);
 }
 
 static const struct memory_item *find_instance(
 	struct memory_store *m, struct str name, struct diag *diag)
 {
-	const struct memory_item *item = table_find(memory_readable(m), false, name);
-	if (!item || !item->row.spec.p) {
+	const struct memory_item *item = table_find(memory_readable(m), MEMORY_INSTANCE, name);
+	if (!item) {
 		(void)diag_set(diag, E_NOTFOUND, "no instance \"%.*s\"", STR_FMT(name));
-		return NULL;
 	}
 	return item;
 }
 
-static int instance_delete(struct store *store, struct str name, struct diag *diag)
+static int instance_delete(struct store *store, struct str name, uint64_t base, struct diag *diag)
 {
-	TRY(memory_change_call(memory_of(store), diag));
-	if (!find_instance(memory_of(store), name, diag)) {
+	struct memory_store *m = memory_of(store);
+	TRY(memory_change_call(m, diag));
+	const struct memory_item *old = find_instance(m, name, diag);
+	if (!old) {
 		return E_NOTFOUND;
 	}
-	struct store_instance row = {.name = name.p ? name : STR("")};
-	return put(memory_of(store), &row, false, diag);
+	if (!store_base_fits(base, old->row.revision)) {
+		return stale(name, diag);
+	}
+	TRY(put_gone(m, &old->row, diag));
+	struct memory_item key = {.row.name = memory_filled(name), .kind = MEMORY_INSTANCE};
+	table_remove(&m->work, &key);
+	return 0;
 }
 
 static int instance_get(struct store *store, struct str name,
@@ -277,20 +338,43 @@ static int instance_get(struct store *store, struct str name,
 	return rc < 0 ? rc : 0;
 }
 
-static int instance_each(struct store *store,
+static int instance_find(struct store *store, struct str id,
+	int (*on_row)(void *ctx, const struct store_instance *row), void *ctx, struct diag *diag)
+{
+	TRY(memory_call(memory_of(store), diag));
+	const struct memory_table *table = memory_readable(memory_of(store));
+	for (size_t i = 0; i < table->n && id.n > 0; i++) {
+		const struct memory_item *item = &table->items[i];
+		if (item->kind == MEMORY_INSTANCE && str_eq(item->row.id, id)) {
+			int rc = on_row(ctx, &item->row);
+			return rc < 0 ? rc : 0;
+		}
+	}
+	return diag_set(diag, E_NOTFOUND, "no instance with the id \"%.*s\"", STR_FMT(id));
+}
+
+static int instance_each(struct store *store, struct str host, struct str after,
 	int (*on_row)(void *ctx, const struct store_instance *row), void *ctx, struct diag *diag)
 {
 	TRY(memory_call(memory_of(store), diag));
 	const struct memory_table *table = memory_readable(memory_of(store));
 	for (size_t i = 0; i < table->n; i++) {
-		if (!table->items[i].is_secret && table->items[i].row.spec.p) {
-			TRY(on_row(ctx, &table->items[i].row));
+		const struct memory_item *item = &table->items[i];
+		if (item->kind == MEMORY_INSTANCE && (!host.p || str_eq(item->row.host, host)) &&
+			(after.n == 0 || str_cmp(item->row.name, after) > 0)) {
+			TRY(on_row(ctx, &item->row));
 		}
 	}
 	return 0;
 }
 
-static int changed_since(struct store *store, uint64_t revision,
+static bool is_change_of(const struct memory_item *item, struct str host)
+{
+	return (item->kind == MEMORY_INSTANCE || item->kind == MEMORY_GONE) &&
+	       str_eq(item->row.host, host);
+}
+
+static int changed_since(struct store *store, struct str host, uint64_t revision,
 	int (*on_row)(void *ctx, const struct store_instance *row), void *ctx, struct diag *diag)
 {
 	TRY(memory_call(memory_of(store), diag));
@@ -299,7 +383,7 @@ static int changed_since(struct store *store, uint64_t revision,
 		const struct memory_item *next = NULL;
 		for (size_t i = 0; i < table->n; i++) {
 			const struct memory_item *item = &table->items[i];
-			if (!item->is_secret && item->row.revision > revision &&
+			if (is_change_of(item, host) && item->row.revision > revision &&
 				(!next || item->row.revision < next->row.revision)) {
 				next = item;
 			}
@@ -312,19 +396,57 @@ static int changed_since(struct store *store, uint64_t revision,
 	}
 }
 
+uint64_t memory_host_revision(const struct memory_table *table, struct str host)
+{
+	uint64_t last = host.n == 0 ? table->secrets : 0;
+	for (size_t i = 0; i < table->n; i++) {
+		const struct memory_item *item = &table->items[i];
+		if (is_change_of(item, host) && item->row.revision > last) {
+			last = item->row.revision;
+		}
+	}
+	return last;
+}
+
+static int revision_get(
+	struct store *store, struct str host, uint64_t *ret_revision, struct diag *diag)
+{
+	TRY(memory_call(memory_of(store), diag));
+	*ret_revision = memory_host_revision(memory_readable(memory_of(store)), host);
+	return 0;
+}
+
+static int put_secret(struct memory_store *m, struct str name, struct str value, struct diag *diag)
+{
+	struct store_instance row = {.name = memory_filled(name), .spec = memory_filled(value)};
+	TRY(put(m, &row, MEMORY_SECRET, diag));
+	m->work.secrets = m->work.revision;
+	return 0;
+}
+
 static int secret_put(struct store *store, struct str name, struct str value, struct diag *diag)
 {
 	TRY(memory_change_call(memory_of(store), diag));
-	struct store_instance row = {
-		.name = name.p ? name : STR(""), .spec = value.p ? value : STR("")};
-	return put(memory_of(store), &row, true, diag);
+	return put_secret(memory_of(store), name, value, diag);
+}
+
+static int secret_add(struct store *store, struct str name, struct str value, struct diag *diag)
+{
+	struct memory_store *m = memory_of(store);
+	TRY(memory_change_call(m, diag));
+	if (table_find(&m->work, MEMORY_SECRET, name)) {
+		return diag_set(
+			diag, E_EXISTS, "there is a secret \"%.*s\" already", STR_FMT(name));
+	}
+	return put_secret(m, name, value, diag);
 }
 
 static int secret_get(
 	struct store *store, struct str name, struct secret *ret_value, struct diag *diag)
 {
 	TRY(memory_call(memory_of(store), diag));
-	const struct memory_item *item = table_find(memory_readable(memory_of(store)), true, name);
+	const struct memory_item *item =
+		table_find(memory_readable(memory_of(store)), MEMORY_SECRET, name);
 	if (!item) {
 		return diag_set(diag, E_NOTFOUND, "no secret \"%.*s\"", STR_FMT(name));
 	}
@@ -352,9 +474,16 @@ static const struct store_ops ops = {
 	.instance_put = instance_put,
 	.instance_delete = instance_delete,
 	.instance_get = instance_get,
+	.instance_find = instance_find,
 	.instance_each = instance_each,
 	.changed_since = changed_since,
+	.revision_get = revision_get,
+	.host_put = memory_host_put,
+	.host_delete = memory_host_delete,
+	.host_get = memory_host_get,
+	.host_each = memory_host_each,
 	.secret_put = secret_put,
+	.secret_add = secret_add,
 	.secret_get = secret_get,
 	.operation_put = memory_operation_put,
 	.operation_get = memory_operation_get,
@@ -390,4 +519,9 @@ void store_memory_fail(struct store *store, unsigned nth, int rc)
 unsigned store_memory_calls(const struct store *store)
 {
 	return ((const struct memory_store *)store)->calls;
+}
+
+void store_memory_wait(struct store *store, int64_t ms)
+{
+	memory_of(store)->waited_ms += ms;
 }

@@ -24,6 +24,9 @@ struct store *store_memory_new(void);
  */
 void store_memory_fail(struct store *store, unsigned nth, int rc);
 
+/* So much time passes, for quiet_ms of hosts. */
+void store_memory_wait(struct store *store, int64_t ms);
+
 /* How many calls there have been: to fail each in turn, count them in a run without failures. */
 unsigned store_memory_calls(const struct store *store);
 

@@ -14,10 +14,18 @@
 
 #include "store/store.h"
 
-/* An instance, a deleted one (spec NULL), or a secret (its value is the spec). */
+/* MEMORY_GONE: what a host does not have any more (spec NULL); a secret's value is the spec. */
+enum memory_kind { MEMORY_INSTANCE, MEMORY_GONE, MEMORY_SECRET };
+
 struct memory_item {
 	struct store_instance row;
-	bool is_secret;
+	enum memory_kind kind;
+};
+
+/* Sorted by name. A host's quiet_ms is when it was put, by the store's clock. */
+struct memory_hosts {
+	struct store_host *v;
+	size_t n;
 };
 
 /* In order of their numbers. */
@@ -36,12 +44,14 @@ struct memory_points {
 	size_t n;
 };
 
-/* Sorted: secrets behind instances, each bytewise by name. */
+/* Sorted by kind, and each kind bytewise: what is gone by host and name, the others by name. */
 struct memory_table {
 	struct memory_item *items;
 	size_t n;
 	size_t cap;
-	uint64_t revision;
+	uint64_t revision; /* one for all hosts */
+	uint64_t secrets;  /* of the last change of a secret */
+	struct memory_hosts hosts;
 	struct memory_trail trail;
 	struct memory_points points;
 };
@@ -55,6 +65,7 @@ struct memory_store {
 	unsigned calls;
 	unsigned fail_at; /* 0: never */
 	int fail_rc;
+	int64_t waited_ms; /* that its clock is ahead */
 };
 
 struct memory_store *memory_of(struct store *store);
@@ -78,13 +89,25 @@ static inline struct str memory_filled(struct str text)
 int memory_copy_text(struct str text, struct str *ret_copy);
 void memory_free_text(struct str *text);
 
+/* Of a host's last change; 0: there was none. */
+uint64_t memory_host_revision(const struct memory_table *table, struct str host);
+
 /* 0 or -ENOMEM. */
+int memory_hosts_copy(const struct memory_hosts *from, struct memory_hosts *ret_hosts);
+void memory_hosts_done(struct memory_hosts *hosts);
 int memory_trail_copy(const struct memory_trail *from, struct memory_trail *ret_trail);
 void memory_trail_done(struct memory_trail *trail);
 int memory_points_copy(const struct memory_points *from, struct memory_points *ret_points);
 void memory_points_done(struct memory_points *points);
 
 /* --- the contract's parts; see store/store.h ------------------------------------------------- */
+
+int memory_host_put(struct store *store, const struct store_host *host, struct diag *diag);
+int memory_host_delete(struct store *store, struct str name, struct diag *diag);
+int memory_host_get(struct store *store, struct str name,
+	int (*on_host)(void *ctx, const struct store_host *host), void *ctx, struct diag *diag);
+int memory_host_each(struct store *store, int (*on_host)(void *ctx, const struct store_host *host),
+	void *ctx, struct diag *diag);
 
 int memory_operation_put(
 	struct store *store, const struct store_operation *operation, struct diag *diag);
@@ -94,7 +117,7 @@ int memory_operation_get(struct store *store, struct str id,
 int memory_operation_each(struct store *store, struct str resource, uint64_t before,
 	int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
 	struct diag *diag);
-int memory_operation_open(struct store *store,
+int memory_operation_open(struct store *store, struct str host,
 	int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
 	struct diag *diag);
 int memory_audit_add(struct store *store, const struct store_audit *audit, struct diag *diag);

@@ -12,6 +12,7 @@ static void operation_done(struct store_operation *operation)
 {
 	memory_free_text(&operation->id);
 	memory_free_text(&operation->resource);
+	memory_free_text(&operation->host);
 	memory_free_text(&operation->body);
 }
 
@@ -20,6 +21,7 @@ static int operation_copy(const struct store_operation *from, struct store_opera
 	struct store_operation copy = {.open = from->open, .number = from->number};
 	if (memory_copy_text(memory_filled(from->id), &copy.id) < 0 ||
 		memory_copy_text(memory_filled(from->resource), &copy.resource) < 0 ||
+		memory_copy_text(memory_filled(from->host), &copy.host) < 0 ||
 		memory_copy_text(memory_filled(from->body), &copy.body) < 0) {
 		operation_done(&copy);
 		return -ENOMEM;
@@ -153,6 +155,7 @@ int memory_operation_put(
 	struct store_operation copy;
 	kept.number = old->number;
 	kept.resource = old->resource;
+	kept.host = old->host;
 	if (operation_copy(&kept, &copy) < 0) {
 		return memory_lose(m, diag);
 	}
@@ -195,15 +198,16 @@ int memory_operation_each(struct store *store, struct str resource, uint64_t bef
 	return 0;
 }
 
-int memory_operation_open(struct store *store,
+int memory_operation_open(struct store *store, struct str host,
 	int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
 	struct diag *diag)
 {
 	TRY(memory_call(memory_of(store), diag));
 	const struct memory_trail *trail = &memory_readable(memory_of(store))->trail;
 	for (size_t i = 0; i < trail->operations_n; i++) {
-		if (trail->operations[i].open) {
-			TRY(on_operation(ctx, &trail->operations[i]));
+		const struct store_operation *operation = &trail->operations[i];
+		if (operation->open && str_eq(operation->host, host)) {
+			TRY(on_operation(ctx, operation));
 		}
 	}
 	return 0;

@@ -114,8 +114,8 @@ static inline int must_be_published(void *ctx, const struct store_instance *row)
 static inline void must_make_sense(const struct world *world)
 {
 	struct comparing comparing = {.world = world};
-	must(world->store->ops->instance_each(world->store, must_be_published, &comparing, NULL) ==
-		0);
+	must(world->store->ops->instance_each(
+		     world->store, STR_EMPTY, STR_EMPTY, must_be_published, &comparing, NULL) == 0);
 	must(comparing.rows == registry_count(world->registry));
 }
 

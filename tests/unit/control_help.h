@@ -169,7 +169,9 @@ static inline int control_add_entry(void *ctx, struct entry *entry)
 static inline char *control_dump(struct control *c)
 {
 	struct buf out = BUF_EMPTY;
-	assert_int_equal(c->store->ops->instance_each(c->store, control_add_row, &out, NULL), 0);
+	assert_int_equal(c->store->ops->instance_each(
+				 c->store, STR_EMPTY, STR_EMPTY, control_add_row, &out, NULL),
+		0);
 	buf_add(&out, STR("--\n"));
 	assert_int_equal(registry_each(c->registry, control_add_entry, &out), 0);
 	char *text = buf_take(&out);

@@ -89,7 +89,7 @@ int scratch_put(struct store *store, unsigned number)
 	(void)snprintf(name, sizeof name, "web-%06u", number);
 	memset(spec, 'a' + (int)(number % 26), sizeof spec);
 	struct store_instance row = {.name = str_of(name), .spec = {spec, sizeof spec}};
-	TRY(store->ops->instance_put(store, &row, NULL));
+	TRY(store->ops->instance_put(store, &row, STORE_ANY, NULL));
 	return put_trail(store, row.name, number);
 }
 
@@ -160,7 +160,7 @@ static int count_points(void *ctx, const struct store_points *points)
 int scratch_count(struct store *store)
 {
 	unsigned count = 0;
-	TRY(store->ops->instance_each(store, count_row, &count, NULL));
+	TRY(store->ops->instance_each(store, STR_EMPTY, STR_EMPTY, count_row, &count, NULL));
 	unsigned operations = count;
 	unsigned audits = count;
 	unsigned points = 0;
@@ -254,7 +254,7 @@ static int dump_trail(struct store *store, struct buf *ret_text)
 {
 	const struct store_ops *ops = store->ops;
 	TRY(ops->operation_each(store, STR_EMPTY, 0, add_operation, ret_text, NULL));
-	TRY(ops->operation_open(store, add_operation, ret_text, NULL));
+	TRY(ops->operation_open(store, STR_EMPTY, add_operation, ret_text, NULL));
 	TRY(ops->operation_each(store, STR("web-000003"), 0, add_operation, ret_text, NULL));
 	TRY(ops->audit_each(store, STR_EMPTY, 0, add_audit, ret_text, NULL));
 	TRY(ops->points_before(store, 60, INT64_MAX, add_points, ret_text, NULL));
@@ -266,8 +266,9 @@ static int dump_trail(struct store *store, struct buf *ret_text)
 int scratch_dump(struct store *store, struct buf *ret_text)
 {
 	struct secret key = {0};
-	TRY(store->ops->instance_each(store, scratch_add_row, ret_text, NULL));
-	TRY(store->ops->changed_since(store, 0, scratch_add_row, ret_text, NULL));
+	TRY(store->ops->instance_each(
+		store, STR_EMPTY, STR_EMPTY, scratch_add_row, ret_text, NULL));
+	TRY(store->ops->changed_since(store, STR_EMPTY, 0, scratch_add_row, ret_text, NULL));
 	TRY(dump_trail(store, ret_text));
 	TRY(store->ops->secret_get(store, STR("key"), &key, NULL));
 	buf_add(ret_text, (struct str){(const char *)key.p, key.n});
@@ -285,8 +286,8 @@ struct buf scratch_sample(struct scratch *f, unsigned rows)
 		assert_int_equal(scratch_put(store, i), 0);
 	}
 	struct store_instance row = {.name = STR("big"), .spec = {big, sizeof big}};
-	assert_int_equal(store->ops->instance_put(store, &row, NULL), 0);
-	assert_int_equal(store->ops->instance_delete(store, STR("web-000007"), NULL), 0);
+	assert_int_equal(store->ops->instance_put(store, &row, STORE_ANY, NULL), 0);
+	assert_int_equal(store->ops->instance_delete(store, STR("web-000007"), STORE_ANY, NULL), 0);
 	assert_int_equal(store->ops->secret_put(store, STR("key"), STR("0123456789"), NULL), 0);
 	assert_int_equal(store->ops->commit(store, NULL), 0);
 	struct buf text = BUF_EMPTY;

@@ -255,7 +255,7 @@ static void store_row(struct control *c, const char *name, const char *spec, con
 		.launched_s = 20,
 		.changed_s = 30};
 	assert_int_equal(c->store->ops->begin(c->store, NULL), 0);
-	assert_int_equal(c->store->ops->instance_put(c->store, &row, NULL), 0);
+	assert_int_equal(c->store->ops->instance_put(c->store, &row, STORE_ANY, NULL), 0);
 	assert_int_equal(c->store->ops->commit(c->store, NULL), 0);
 }
 

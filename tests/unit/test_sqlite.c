@@ -20,7 +20,7 @@
 #define HEADER_BYTES 100
 #define MALLOCS_MOST 20000
 
-/* Of tests/vectors/store/schema-1.sql */
+/* Of tests/vectors/store/schema-*.sql */
 #define OLD_ROWS                                        \
 	"web-1{\"name\":\"web-1\"}{} 4000000000 -1 1\n" \
 	"web-2 0 1700003600 2\n"
@@ -207,17 +207,15 @@ static void test_newer_schema_is_refused(void **state)
 {
 	struct scratch *f = *state;
 	assert_int_equal(scratch_try(f), 0);
+	run_sql(f->path, "PRAGMA user_version = 4;");
+	scratch_assert_kept(f, E_VERSION, "schema 4, this one knows 3");
 	run_sql(f->path, "PRAGMA user_version = 3;");
-	scratch_assert_kept(f, E_VERSION, "schema 3, this one knows 2");
-	run_sql(f->path, "PRAGMA user_version = 2;");
 	assert_int_equal(scratch_try(f), 0);
 }
 
-/* A file of the schema before, its rows with their sums as it wrote them. */
-static void test_older_schema_is_brought_forward(void **state)
+static void assert_brought_forward(struct scratch *f, const char *path, const char *trail)
 {
-	struct scratch *f = *state;
-	struct buf sql = scratch_read(TEST_SOURCE_ROOT "/tests/vectors/store/schema-1.sql");
+	struct buf sql = scratch_read(path);
 	buf_add_char(&sql, '\0');
 	run_sql(f->path, sql.p);
 	buf_done(&sql);
@@ -229,11 +227,29 @@ static void test_older_schema_is_brought_forward(void **state)
 		buf_add_char(&text, '\0');
 		assert_non_null(strstr(text.p, OLD_ROWS));
 		assert_non_null(strstr(text.p, OLD_ROWS "web-3 0 0 4\n")); /* changed_since() */
+		assert_non_null(strstr(text.p, trail));
 		assert_non_null(strstr(text.p, "0123456789"));
 		assert_int_equal(i == 0 ? scratch_commit(store, 0) : 0, 0);
 		buf_done(&text);
 		store_free(store);
 	}
+}
+
+/* Files of the schemas before, their rows with their sums as they wrote them. */
+static void test_older_schemas_are_brought_forward(void **state)
+{
+	struct scratch *f = *state;
+	assert_brought_forward(f, TEST_SOURCE_ROOT "/tests/vectors/store/schema-1.sql", "");
+	assert_int_equal(unlink(f->path), 0);
+	assert_brought_forward(f, TEST_SOURCE_ROOT "/tests/vectors/store/schema-2.sql",
+		"op-2web-2{\"done\":true} 0 2\nop-1web-1{} 1 1\n");
+	uint64_t revision = 0;
+	struct store *store = scratch_open(f);
+	assert_int_equal(store->ops->revision_get(store, STR(""), &revision, NULL), 0);
+	assert_int_equal(revision, 6); /* of what was put after it was brought forward */
+	assert_int_equal(store->ops->revision_get(store, STR("host"), &revision, NULL), 0);
+	assert_int_equal(revision, 0);
+	store_free(store);
 }
 
 static void test_odd_contents_are_refused(void **state)
@@ -246,7 +262,9 @@ static void test_odd_contents_are_refused(void **state)
 		{"DELETE FROM state", "revision counter"},
 		{"UPDATE state SET revision = 1", "revision counter"},
 		{"ALTER TABLE instance RENAME COLUMN spec TO specs", "no column named spec"},
+		{"UPDATE state SET secrets = revision + 1", "revision counter"},
 		{"DROP TABLE secret", "no such table"},
+		{"DROP TABLE host", "no such table"},
 		{"DROP TABLE points", "no such table"},
 		{"DROP INDEX points_of; ALTER TABLE audit RENAME who TO whom",
 			"no column named who"},
@@ -331,15 +349,17 @@ static void test_damaged_rows_are_named(void **state)
 	struct store *store = scratch_open(f);
 	assert_non_null(store);
 	const struct store_ops *ops = store->ops;
-	assert_int_equal(ops->instance_each(store, scratch_add_row, &text, &f->diag), E_DAMAGED);
+	assert_int_equal(
+		ops->instance_each(store, STR_EMPTY, STR_EMPTY, scratch_add_row, &text, &f->diag),
+		E_DAMAGED);
 	assert_non_null(strstr(f->diag.text, "web-000003"));
 	assert_int_equal(
 		ops->instance_get(store, STR("web-000003"), scratch_add_row, &text, &f->diag),
 		E_DAMAGED);
 	assert_int_equal(
 		ops->instance_get(store, STR("web-000004"), scratch_add_row, &text, NULL), 0);
-	assert_int_equal(
-		ops->changed_since(store, 61, scratch_add_row, &text, &f->diag), E_DAMAGED);
+	assert_int_equal(ops->changed_since(store, STR_EMPTY, 61, scratch_add_row, &text, &f->diag),
+		E_DAMAGED);
 	struct secret key = {0};
 	assert_int_equal(ops->secret_get(store, STR("key"), &key, &f->diag), E_DAMAGED);
 	assert_null(key.p);
@@ -404,11 +424,12 @@ static void test_damaged_operations_are_named(void **state)
 		"UPDATE operation SET open = 0 WHERE number = 3",
 		"UPDATE operation SET open = 3 WHERE number = 3",
 		"UPDATE operation SET sum = sum + 1 WHERE number = 3",
+		"UPDATE operation SET host = 'x' WHERE number = 3",
 		"UPDATE operation SET open = 2 WHERE number = 4", /* one that has ended */
 	};
 	struct scratch *f = *state;
 	for (unsigned i = 0; i < sizeof changes / sizeof changes[0]; i++) {
-		unsigned number = i < 6 ? 2 : 3;
+		unsigned number = i < 7 ? 2 : 3;
 		char id[32];
 		(void)snprintf(id, sizeof id, "web-%06u", number);
 		(void)unlink(f->path);
@@ -448,6 +469,66 @@ static void test_damaged_audits_are_named(void **state)
 		assert_damaged(f,
 			store->ops->audit_each(store, STR_EMPTY, 0, forget_audit, NULL, &f->diag),
 			"web-000002");
+		store_free(store);
+	}
+}
+
+static int forget_row(void *ctx, const struct store_instance *row)
+{
+	(void)ctx;
+	(void)row;
+	return 0;
+}
+
+static void test_damaged_moves_are_named(void **state)
+{
+	static const char *const changes[] = {
+		"UPDATE instance SET host = 'x' WHERE name = 'web-000002'",
+		"UPDATE instance SET next_host = 'x', host = 'x' WHERE name = 'web-000002'",
+		"UPDATE instance SET id = 'i-1', host = 'x' WHERE name = 'web-000002'",
+		"UPDATE deleted SET host = 'x' WHERE name = 'web-000007'",
+	};
+	struct scratch *f = *state;
+	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+		(void)unlink(f->path);
+		struct store *store = open_changed(f, changes[i]);
+		assert_damaged(f,
+			store->ops->changed_since(store, STR("x"), 0, forget_row, NULL, &f->diag),
+			i < 3 ? "web-000002" : "web-000007");
+		store_free(store);
+	}
+}
+
+static int forget_host(void *ctx, const struct store_host *host)
+{
+	(void)ctx;
+	(void)host;
+	return 0;
+}
+
+static void test_damaged_hosts_are_named(void **state)
+{
+	static const char *const changes[] = {
+		"UPDATE host SET version = '1'",
+		"UPDATE host SET applied = applied + 1",
+		"UPDATE host SET instances = 0",
+		"UPDATE host SET recorded = 0",
+		"UPDATE host SET put_ms = 0",
+	};
+	struct scratch *f = *state;
+	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+		(void)unlink(f->path);
+		struct store *store = scratch_open(f);
+		struct store_host host = {
+			.name = STR("host-1"), .applied = 1, .instances = 2, .recorded = 3};
+		assert_int_equal(store->ops->begin(store, NULL), 0);
+		assert_int_equal(store->ops->host_put(store, &host, NULL), 0);
+		assert_int_equal(store->ops->commit(store, NULL), 0);
+		store_free(store);
+		run_sql(f->path, changes[i]);
+		store = scratch_open(f);
+		assert_damaged(
+			f, store->ops->host_each(store, forget_host, NULL, &f->diag), "host-1");
 		store_free(store);
 	}
 }
@@ -606,13 +687,15 @@ int main(void)
 		TEST(test_empty_file_is_new),
 		TEST(test_other_files_are_refused),
 		TEST(test_newer_schema_is_refused),
-		TEST(test_older_schema_is_brought_forward),
+		TEST(test_older_schemas_are_brought_forward),
 		TEST(test_odd_contents_are_refused),
 		TEST(test_damaged_bytes),
 		TEST(test_truncated),
 		TEST(test_damaged_rows_are_named),
 		TEST(test_damaged_operations_are_named),
 		TEST(test_damaged_audits_are_named),
+		TEST(test_damaged_moves_are_named),
+		TEST(test_damaged_hosts_are_named),
 		TEST(test_damaged_series_are_named),
 		TEST(test_second_opener),
 		TEST(test_other_programs_may_look),

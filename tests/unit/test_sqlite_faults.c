@@ -82,7 +82,7 @@ static void stop_in_transaction(struct scratch *f, int out)
 		i++) { /* more than the cache holds: some of it is written */
 		CHECK(scratch_put(store, i) == 0);
 	}
-	CHECK(store->ops->instance_delete(store, STR("web-000000"), NULL) == 0);
+	CHECK(store->ops->instance_delete(store, STR("web-000000"), STORE_ANY, NULL) == 0);
 	report(out, 0);
 }
 

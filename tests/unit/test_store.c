@@ -11,7 +11,7 @@
 
 static void put_row(struct fixture *f, const struct store_instance *row)
 {
-	assert_int_equal(f->store->ops->instance_put(f->store, row, &f->diag), 0);
+	assert_int_equal(f->store->ops->instance_put(f->store, row, STORE_ANY, &f->diag), 0);
 }
 
 static void put(struct fixture *f, const char *name, const char *spec)
@@ -22,7 +22,7 @@ static void put(struct fixture *f, const char *name, const char *spec)
 
 static int delete (struct fixture *f, const char *name)
 {
-	return f->store->ops->instance_delete(f->store, str_of(name), &f->diag);
+	return f->store->ops->instance_delete(f->store, str_of(name), STORE_ANY, &f->diag);
 }
 
 static void put_secret(struct fixture *f, const char *name, struct str value)
@@ -43,15 +43,18 @@ static int add_line(void *ctx, const struct store_instance *row)
 static void assert_rows(struct fixture *f, const char *expected)
 {
 	struct buf lines = BUF_EMPTY;
-	assert_int_equal(f->store->ops->instance_each(f->store, add_line, &lines, &f->diag), 0);
+	assert_int_equal(f->store->ops->instance_each(
+				 f->store, STR_EMPTY, STR_EMPTY, add_line, &lines, &f->diag),
+		0);
 	assert_lines(&lines, expected);
 }
 
 static void assert_changes(struct fixture *f, uint64_t since, const char *expected)
 {
 	struct buf lines = BUF_EMPTY;
-	assert_int_equal(
-		f->store->ops->changed_since(f->store, since, add_line, &lines, &f->diag), 0);
+	assert_int_equal(f->store->ops->changed_since(
+				 f->store, STR_EMPTY, since, add_line, &lines, &f->diag),
+		0);
 	assert_lines(&lines, expected);
 }
 
@@ -131,9 +134,12 @@ static void test_every_column_comes_back(void **state)
 	reopen(f);
 	assert_int_equal(
 		f->store->ops->instance_get(f->store, row.name, check_full_row, &row, &f->diag), 0);
-	assert_int_equal(f->store->ops->instance_each(f->store, check_full_row, &row, &f->diag), 0);
-	assert_int_equal(
-		f->store->ops->changed_since(f->store, 0, check_full_row, &row, &f->diag), 0);
+	assert_int_equal(f->store->ops->instance_each(
+				 f->store, STR_EMPTY, STR_EMPTY, check_full_row, &row, &f->diag),
+		0);
+	assert_int_equal(f->store->ops->changed_since(
+				 f->store, STR_EMPTY, 0, check_full_row, &row, &f->diag),
+		0);
 	assert_int_equal(revision_of(f, "web-1"), 1);
 }
 
@@ -225,9 +231,12 @@ static void test_empty_is_not_absent(void **state)
 	put_secret(f, "null", STR_EMPTY);
 	commit(f);
 	reopen(f);
-	assert_int_equal(f->store->ops->instance_each(f->store, check_absent, NULL, &f->diag), 0);
+	assert_int_equal(f->store->ops->instance_each(
+				 f->store, STR_EMPTY, STR_EMPTY, check_absent, NULL, &f->diag),
+		0);
 	assert_int_equal(
-		f->store->ops->changed_since(f->store, 0, check_absent, NULL, &f->diag), 0);
+		f->store->ops->changed_since(f->store, STR_EMPTY, 0, check_absent, NULL, &f->diag),
+		0);
 	assert_rows(f, "file= live= null= ");
 	assert_secret(f, "empty", STR(""));
 	assert_secret(f, "null", STR(""));
@@ -370,12 +379,14 @@ static void test_callbacks_can_stop(void **state)
 	const struct store_ops *ops = f->store->ops;
 	(void)diag_set(&f->diag, 0, "untouched");
 	unsigned calls = 0;
-	assert_int_equal(
-		ops->instance_each(f->store, stop_at_second, &calls, &f->diag), -ECANCELED);
+	assert_int_equal(ops->instance_each(
+				 f->store, STR_EMPTY, STR_EMPTY, stop_at_second, &calls, &f->diag),
+		-ECANCELED);
 	assert_int_equal(calls, 2);
 	calls = 0;
 	assert_int_equal(
-		ops->changed_since(f->store, 0, stop_at_second, &calls, &f->diag), -ECANCELED);
+		ops->changed_since(f->store, STR_EMPTY, 0, stop_at_second, &calls, &f->diag),
+		-ECANCELED);
 	assert_int_equal(calls, 2);
 	calls = 1;
 	assert_int_equal(ops->instance_get(f->store, STR("b"), stop_at_second, &calls, &f->diag),
@@ -415,8 +426,8 @@ static void test_changes_need_a_transaction(void **state)
 	const struct store_ops *ops = f->store->ops;
 	struct store_instance row = {.name = STR("a"), .spec = STR("1")};
 	assert_int_equal(ops->commit(f->store, &f->diag), -EINVAL);
-	assert_int_equal(ops->instance_put(f->store, &row, &f->diag), -EINVAL);
-	assert_int_equal(ops->instance_delete(f->store, STR("a"), &f->diag), -EINVAL);
+	assert_int_equal(ops->instance_put(f->store, &row, STORE_ANY, &f->diag), -EINVAL);
+	assert_int_equal(ops->instance_delete(f->store, STR("a"), STORE_ANY, &f->diag), -EINVAL);
 	assert_int_equal(ops->secret_put(f->store, STR("a"), STR("b"), &f->diag), -EINVAL);
 	assert_rows(f, "");
 	begin(f);
@@ -483,11 +494,13 @@ static void test_many_rows(void **state)
 	}
 	commit(f);
 	struct order order = {0};
-	assert_int_equal(f->store->ops->instance_each(f->store, check_order, &order, &f->diag), 0);
+	assert_int_equal(f->store->ops->instance_each(
+				 f->store, STR_EMPTY, STR_EMPTY, check_order, &order, &f->diag),
+		0);
 	assert_int_equal(order.n, MANY_ROWS);
 	order.n = 0;
-	assert_int_equal(f->store->ops->changed_since(
-				 f->store, MANY_ROWS / 2, check_revision_order, &order, &f->diag),
+	assert_int_equal(f->store->ops->changed_since(f->store, STR_EMPTY, MANY_ROWS / 2,
+				 check_revision_order, &order, &f->diag),
 		0);
 	assert_int_equal(order.n, MANY_ROWS - MANY_ROWS / 2);
 }
@@ -504,8 +517,10 @@ static int add_all(void *ctx, const struct store_instance *row)
 
 static void dump(struct store *store, struct buf *ret_text)
 {
-	assert_int_equal(store->ops->instance_each(store, add_all, ret_text, NULL), 0);
-	assert_int_equal(store->ops->changed_since(store, 0, add_all, ret_text, NULL), 0);
+	assert_int_equal(
+		store->ops->instance_each(store, STR_EMPTY, STR_EMPTY, add_all, ret_text, NULL), 0);
+	assert_int_equal(
+		store->ops->changed_since(store, STR_EMPTY, 0, add_all, ret_text, NULL), 0);
 }
 
 static int random_step(struct store *store, uint32_t dice)
@@ -533,9 +548,9 @@ static int random_step(struct store *store, uint32_t dice)
 	case 5:
 	case 6:
 	case 7:
-		return store->ops->instance_delete(store, row.name, NULL);
+		return store->ops->instance_delete(store, row.name, STORE_ANY, NULL);
 	default:
-		return store->ops->instance_put(store, &row, NULL);
+		return store->ops->instance_put(store, &row, STORE_ANY, NULL);
 	}
 }
 
@@ -554,12 +569,14 @@ static int run_all(struct fixture *f)
 	struct buf lines = BUF_EMPTY;
 	struct secret value = {0};
 	int rc = ops->begin(f->store, &f->diag);
-	if (rc == 0 && (rc = ops->instance_put(f->store, &row, &f->diag)) == 0 &&
-		(rc = ops->instance_delete(f->store, STR("a"), &f->diag)) == 0 &&
+	if (rc == 0 && (rc = ops->instance_put(f->store, &row, STORE_ANY, &f->diag)) == 0 &&
+		(rc = ops->instance_delete(f->store, STR("a"), STORE_ANY, &f->diag)) == 0 &&
 		(rc = ops->secret_put(f->store, STR("key"), STR("new"), &f->diag)) == 0 &&
-		(rc = ops->instance_each(f->store, add_line, &lines, &f->diag)) == 0 &&
+		(rc = ops->instance_each(
+			 f->store, STR_EMPTY, STR_EMPTY, add_line, &lines, &f->diag)) == 0 &&
 		(rc = ops->instance_get(f->store, STR("b"), add_line, &lines, &f->diag)) == 0 &&
-		(rc = ops->changed_since(f->store, 0, add_line, &lines, &f->diag)) == 0 &&
+		(rc = ops->changed_since(f->store, STR_EMPTY, 0, add_line, &lines, &f->diag)) ==
+			0 &&
 		(rc = ops->secret_get(f->store, STR("key"), &value, &f->diag)) == 0) {
 		rc = ops->commit(f->store, &f->diag);
 	}
@@ -597,8 +614,8 @@ static void test_failed_change_loses_its_transaction(void **state)
 	put(f, "a", "1");
 	store_memory_fail(f->store, 1, E_FULL);
 	struct store_instance row = {.name = STR("b"), .spec = STR("1")};
-	assert_int_equal(f->store->ops->instance_put(f->store, &row, &f->diag), E_FULL);
-	assert_int_equal(f->store->ops->instance_put(f->store, &row, &f->diag), E_FULL);
+	assert_int_equal(f->store->ops->instance_put(f->store, &row, STORE_ANY, &f->diag), E_FULL);
+	assert_int_equal(f->store->ops->instance_put(f->store, &row, STORE_ANY, &f->diag), E_FULL);
 	assert_int_equal(f->store->ops->commit(f->store, &f->diag), E_FULL);
 	assert_rows(f, "");
 	begin(f);

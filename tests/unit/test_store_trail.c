@@ -58,7 +58,8 @@ static void assert_open(struct fixture *f, const char *expected)
 {
 	struct buf lines = BUF_EMPTY;
 	assert_int_equal(
-		f->store->ops->operation_open(f->store, add_operation, &lines, &f->diag), 0);
+		f->store->ops->operation_open(f->store, STR_EMPTY, add_operation, &lines, &f->diag),
+		0);
 	assert_lines(&lines, expected);
 }
 
@@ -434,13 +435,14 @@ static void test_the_revision_is_not_theirs(void **state)
 	begin(f);
 	put(f, "a", "x", "", false);
 	add(f, "a", "x");
-	assert_int_equal(ops->instance_put(f->store, &row, &f->diag), 0);
+	assert_int_equal(ops->instance_put(f->store, &row, STORE_ANY, &f->diag), 0);
 	commit(f);
 	assert_int_equal(
 		ops->instance_get(f->store, row.name, take_revision, &revision, &f->diag), 0);
 	assert_int_equal(revision, 1);
-	assert_int_equal(
-		ops->changed_since(f->store, revision, take_revision, &revision, &f->diag), 0);
+	assert_int_equal(ops->changed_since(
+				 f->store, STR_EMPTY, revision, take_revision, &revision, &f->diag),
+		0);
 }
 
 static int stop_operation(void *ctx, const struct store_operation *operation)
@@ -474,8 +476,8 @@ static void test_callbacks_can_stop(void **state)
 		-ECANCELED);
 	assert_int_equal(calls, 2);
 	calls = 0;
-	assert_int_equal(
-		ops->operation_open(f->store, stop_operation, &calls, &f->diag), -ECANCELED);
+	assert_int_equal(ops->operation_open(f->store, STR_EMPTY, stop_operation, &calls, &f->diag),
+		-ECANCELED);
 	assert_int_equal(calls, 2);
 	calls = 1;
 	assert_int_equal(ops->operation_get(f->store, STR("a"), stop_operation, &calls, &f->diag),
@@ -546,7 +548,7 @@ static void dump(struct store *store, struct buf *ret_text)
 			ops->audit_each(store, of[i], before, add_audit, ret_text, NULL), 0);
 		buf_add_char(ret_text, '\n');
 	}
-	assert_int_equal(ops->operation_open(store, add_operation, ret_text, NULL), 0);
+	assert_int_equal(ops->operation_open(store, STR_EMPTY, add_operation, ret_text, NULL), 0);
 }
 
 static void test_same_as_the_fake(void **state)
@@ -569,7 +571,8 @@ static int run_all(struct fixture *f)
 			0 &&
 		(rc = ops->operation_each(
 			 f->store, STR_EMPTY, 0, add_operation, &lines, &f->diag)) == 0 &&
-		(rc = ops->operation_open(f->store, add_operation, &lines, &f->diag)) == 0 &&
+		(rc = ops->operation_open(f->store, STR_EMPTY, add_operation, &lines, &f->diag)) ==
+			0 &&
 		(rc = ops->audit_each(f->store, STR_EMPTY, 0, add_audit, &lines, &f->diag)) == 0) {
 		rc = ops->commit(f->store, &f->diag);
 	}
