@@ -218,17 +218,13 @@ int ec2_select_read(
 	return ret_select->ids ? ec2_need_ids(call, ret_select->ids) : 0;
 }
 
-static int set_token(struct call *call, const json_t *views)
-{
-	const json_t *last = json_array_get(views, json_array_size(views) - 1);
-	return ec2_set_token(call, str_of(json_string_value(json_object_get(last, "name"))));
-}
-
 int ec2_select_list(struct call *call, struct ec2_select *select,
 	json_t *(*view)(const struct registry *registry, const struct entry *entry),
 	json_t **ret_views)
 {
+	CLEANUP(buf_done) struct buf after = BUF_EMPTY;
 	const struct registrar_query query = {.after = buf_str(&select->after),
+		.ret_after = &after,
 		.most = select->most,
 		.select = {accepts, select},
 		.ids = select->ids,
@@ -237,7 +233,7 @@ int ec2_select_list(struct call *call, struct ec2_select *select,
 	bool more;
 	size_t i;
 	TRY(registrar_list(call->api->registrar, &query, &views, &more, &call->diag));
-	int rc = select->failed_ ? -ENOMEM : more ? set_token(call, views) : 0;
+	int rc = select->failed_ ? -ENOMEM : more ? ec2_set_token(call, buf_str(&after)) : 0;
 	if (rc < 0) {
 		json_decref(views);
 		return rc;

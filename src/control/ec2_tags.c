@@ -306,7 +306,9 @@ static int set_place(struct call *call, const struct place *place)
 /* Every instance has one that is asked for, so a page of tags needs no larger one of instances. */
 static int list_tags(struct call *call, struct listing *listing)
 {
+	CLEANUP(buf_done) struct buf after = BUF_EMPTY;
 	const struct registrar_query query = {.after = listing->from.after,
+		.ret_after = &after,
 		.most = listing->most,
 		.select = {accepts, listing},
 		.view = view_ec2_descriptions};
@@ -318,6 +320,9 @@ static int list_tags(struct call *call, struct listing *listing)
 	}
 	for (size_t i = 0; !listing->more && i < json_array_size(instances); i++) {
 		TRY(add_tags(listing, json_array_get(instances, i)));
+	}
+	if (!listing->more && more) {
+		listing->place = (struct place){.after = buf_str(&after)};
 	}
 	if (listing->more || more) {
 		TRY(set_place(call, &listing->place));

@@ -46,7 +46,8 @@ int lightsail_get_instance_state(struct call *call)
 /* A page's token is the name of its predecessor's last instance. */
 int lightsail_get_instances(struct call *call)
 {
-	struct registrar_query query = {.most = REGISTRAR_PAGE};
+	CLEANUP(buf_done) struct buf after = BUF_EMPTY;
+	struct registrar_query query = {.most = REGISTRAR_PAGE, .ret_after = &after};
 	json_t *views, *view;
 	size_t i;
 	bool more;
@@ -55,10 +56,8 @@ int lightsail_get_instances(struct call *call)
 	json_array_foreach (views, i, view) {
 		strip(view);
 	}
-	json_t *last = more ? json_array_get(views, json_array_size(views) - 1) : NULL;
-	json_t *token = json_incref(json_object_get(last, "name"));
 	TRY(call_set(call, "instances", views));
-	return token ? call_set(call, "nextPageToken", token) : 0;
+	return more ? call_set(call, "nextPageToken", json_from_str(buf_str(&after))) : 0;
 }
 
 /* How to get in: who and where. The private key is its owner's, and never was here. */

@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-#include "base/json.h"
-
 static struct str name_at(const struct page *page, size_t i)
 {
 	return entry_instance(page->v[i])->name;
@@ -81,24 +79,5 @@ void page_fill(struct page *page, const struct registry *registry, struct str af
 	page->most_ = most < PAGE_MOST ? most : PAGE_MOST;
 	page->select_ = select ? *select : (struct page_select){0};
 	(void)registry_each(registry, page_entry, page); /* never stopped */
-	qsort(page->v, page->n, sizeof *page->v, order_by_name);
-}
-
-void page_of_ids(struct page *page, const struct registry *registry, const json_t *ids,
-	const struct page_select *select)
-{
-	const json_t *id;
-	size_t i;
-	page->n = 0;
-	page->more = false;
-	json_array_foreach (ids, i, id) {
-		struct str text = json_str(id);
-		const struct entry *entry = registry_find_id(registry, text);
-		bool accepted = entry && (!select->accepts || select->accepts(select->ctx,
-								      entry_instance(entry)));
-		if (accepted && page->n < PAGE_MOST) {
-			page->v[page->n++] = entry;
-		}
-	}
 	qsort(page->v, page->n, sizeof *page->v, order_by_name);
 }

@@ -11,8 +11,6 @@
 #ifndef TELLTALE_CONTROL_PAGE_H
 #define TELLTALE_CONTROL_PAGE_H
 
-#include <jansson.h>
-
 #include "metadata/registry.h"
 
 #define PAGE_MOST 1000
@@ -39,13 +37,6 @@ struct page {
  * select  NULL: all instances
  */
 void page_fill(struct page *page, const struct registry *registry, struct str after, size_t most,
-	const struct page_select *select);
-
-/*
- * Those of these ids (an array of texts, each once; no more than PAGE_MOST count) that there are, in
- * order of their names. One look-up an id.
- */
-void page_of_ids(struct page *page, const struct registry *registry, const json_t *ids,
 	const struct page_select *select);
 
 #endif

@@ -22,7 +22,10 @@ static void change_done(struct change *change)
 	free(change->name);
 	free(change->spec);
 	free(change->file_spec);
+	free(change->host);
+	free(change->next_host);
 	instance_free(change->instance);
+	instance_free(change->before);
 	json_decref(change->operation);
 	free(change->what);
 }
@@ -33,18 +36,34 @@ void plan_done(struct plan *plan)
 		change_done(&plan->v[i]);
 	}
 	free(plan->v);
-	*plan = PLAN_EMPTY;
+	*plan = PLAN_OF(plan->site);
 }
 
-static struct change *add(struct plan *plan)
+void plan_drop(struct plan *plan)
+{
+	change_done(&plan->v[--plan->n]);
+}
+
+/* One more, at its place. NULL when out of memory, or when what it was makes no instance. */
+static struct change *add(struct plan *plan, const struct plan_place *place, struct diag *diag)
 {
 	struct change *v = array_room(plan->v, plan->n, &plan->cap, sizeof *v);
 	if (!v) {
+		diag_write(diag, "out of memory");
 		return NULL;
 	}
 	plan->v = v;
-	plan->v[plan->n] = (struct change){0};
-	return &plan->v[plan->n++];
+	struct change *change = &plan->v[plan->n++];
+	*change = (struct change){.base = place->base, .elsewhere = place->elsewhere};
+	change->host = str_dup(place->host);
+	change->next_host = str_dup(place->next_host);
+	if (!change->host || !change->next_host) {
+		diag_write(diag, "out of memory");
+		return NULL;
+	}
+	bool known = !place->before ||
+		     row_instance(place->before, plan->site, &change->before, diag) == 0;
+	return known ? change : NULL;
 }
 
 /* --- roles ----------------------------------------------------------------------------------- */
@@ -145,15 +164,19 @@ static int check_tree(const struct instance *instance, const json_t *spec, struc
 }
 
 int plan_put(struct plan *plan, const json_t *spec, struct str file_spec,
-	const struct instance_record *record, const struct site *site, struct diag *diag)
+	const struct instance_record *record, const struct plan_place *place, struct diag *diag)
 {
-	struct role_credentials *role;
-	struct change *change = add(plan);
-	if (!change || plan_role(spec, &role) < 0) {
+	struct role_credentials *role = NULL;
+	struct change *change = add(plan, place, diag);
+	if (!change) {
+		return -ENOMEM;
+	}
+	/* The file of one that is elsewhere is there, too. */
+	if (!place->elsewhere && plan_role(spec, &role) < 0) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
 	change->record = *record;
-	TRY(instance_new(spec, record, site, role, &change->instance, diag));
+	TRY(instance_new(spec, record, plan->site, role, &change->instance, diag));
 	TRY(check_tags(change->instance, spec, diag));
 	TRY(check_tree(change->instance, spec, diag));
 	change->name = str_dup(change->instance->name);
@@ -165,24 +188,32 @@ int plan_put(struct plan *plan, const json_t *spec, struct str file_spec,
 	return 0;
 }
 
-int plan_delete(struct plan *plan, struct str name)
+int plan_delete(
+	struct plan *plan, struct str name, const struct plan_place *place, struct diag *diag)
 {
-	struct change *change = add(plan);
+	struct change *change = add(plan, place, diag);
 	if (change) {
 		change->name = str_dup(name);
 	}
-	return change && change->name ? 0 : -ENOMEM;
+	return change && change->name ? 0 : diag_set(diag, -ENOMEM, "out of memory");
 }
 
-int plan_hide(struct plan *plan, struct str name, struct str file_spec)
+int plan_hide(struct plan *plan, struct str name, struct str file_spec,
+	const struct plan_place *place, struct diag *diag)
 {
-	TRY(plan_delete(plan, name));
+	TRY(plan_delete(plan, name, place, diag));
 	struct change *change = &plan->v[plan->n - 1];
 	change->file_spec = str_dup(file_spec);
-	return change->file_spec ? 0 : -ENOMEM;
+	return change->file_spec ? 0 : diag_set(diag, -ENOMEM, "out of memory");
 }
 
 /* --- checking -------------------------------------------------------------------------------- */
+
+/* Whether there is something to publish here. */
+static bool is_here(const struct change *change)
+{
+	return change->instance && !change->elsewhere;
+}
 
 struct gathering {
 	struct instance **v;
@@ -216,7 +247,7 @@ static int check_all(const struct plan *plan, const struct registry *registry, s
 	if (all.v && changed) {
 		(void)registry_each(registry, gather, &all); /* gather() never stops it */
 		for (size_t i = 0; i < plan->n; i++) {
-			if (plan->v[i].instance) {
+			if (is_here(&plan->v[i])) {
 				all.v[all.n++] = plan->v[i].instance;
 			}
 		}
@@ -232,12 +263,12 @@ out:
 }
 
 /* One change is checked in the time of a look-up, however many instances there are. */
-static int check(const struct plan *plan, const struct registry *registry, struct diag *diag)
+int plan_check(const struct plan *plan, const struct registry *registry, struct diag *diag)
 {
 	if (plan->n != 1) {
 		return check_all(plan, registry, diag);
 	}
-	return plan->v[0].instance ? registry_can_put(registry, plan->v[0].instance, diag) : 0;
+	return is_here(&plan->v[0]) ? registry_can_put(registry, plan->v[0].instance, diag) : 0;
 }
 
 /* --- carrying out ---------------------------------------------------------------------------- */
@@ -250,18 +281,21 @@ static struct str str_or_none(const char *text)
 static int store_change(struct store *store, const struct change *change, struct diag *diag)
 {
 	if (!change->spec && !change->file_spec) {
-		return store->ops->instance_delete(store, str_of(change->name), STORE_ANY, diag);
+		return store->ops->instance_delete(store, str_of(change->name), change->base, diag);
 	}
 	struct store_instance row = {
 		.name = str_of(change->name),
-		.spec = change->spec ? str_of(change->spec) : STR(PLAN_HIDDEN),
+		.spec = change->spec ? str_of(change->spec) : STR(ROW_HIDDEN),
 		.file_spec = str_or_none(change->file_spec),
+		.id = change->instance ? str_of(change->instance->id) : STR(""),
+		.host = str_of(change->host),
+		.next_host = str_of(change->next_host),
 		.token_epoch = change->record.token_epoch,
 		.created_s = change->record.created_s,
 		.launched_s = change->record.launched_s,
 		.changed_s = change->record.changed_s,
 	};
-	return store->ops->instance_put(store, &row, STORE_ANY, diag);
+	return store->ops->instance_put(store, &row, change->base, diag);
 }
 
 static int store_trail(
@@ -282,7 +316,8 @@ static int store_trail(
 		const struct trail_record one = {.resource = str_of(change->name),
 			.change = str_or_none(change->what),
 			.result = ok,
-			.operation = change->operation};
+			.operation = change->operation,
+			.host = str_of(change->next_host[0] ? change->next_host : change->host)};
 		TRY(trail_write(store, deed, &one, diag));
 	}
 	return 0;
@@ -304,52 +339,6 @@ static int store_all(
 		return rc;
 	}
 	return store->ops->commit(store, diag);
-}
-
-static int put(struct change *change, struct registry *registry, struct diag *diag)
-{
-	struct instance *instance = change->instance;
-	change->instance = NULL;
-	return instance ? registry_put(registry, instance, diag) : 0;
-}
-
-/* Those whose place is free, or becomes free as others are put. */
-static int put_where_free(struct plan *plan, struct registry *registry, struct diag *diag)
-{
-	for (size_t i = 0; i < plan->n; i++) {
-		struct change *change = &plan->v[i];
-		if (change->instance && registry_can_put(registry, change->instance, NULL) == 0) {
-			TRY(put(change, registry, diag));
-		}
-	}
-	return 0;
-}
-
-/*
- * Instances may change places. Those that go make room first; the callers of those that stand in
- * each other's way are unknown until all of them are put. After the check only a lack of memory can
- * stop this.
- */
-static int publish(struct plan *plan, struct registry *registry, struct diag *diag)
-{
-	for (size_t i = 0; i < plan->n; i++) {
-		if (!plan->v[i].spec) {
-			(void)!registry_remove(
-				registry, str_of(plan->v[i].name)); /* gone is gone */
-		}
-	}
-	/* Twice, for those that stood in the way of one before them; what is left is detached. */
-	TRY(put_where_free(plan, registry, diag));
-	TRY(put_where_free(plan, registry, diag));
-	for (size_t i = 0; i < plan->n; i++) {
-		if (plan->v[i].instance) {
-			registry_detach(registry, str_of(plan->v[i].name));
-		}
-	}
-	for (size_t i = 0; i < plan->n; i++) {
-		TRY(put(&plan->v[i], registry, diag));
-	}
-	return 0;
 }
 
 /* A role's file that can't be read now leaves the credentials that were read last in force. */
@@ -375,28 +364,83 @@ static int keep_role(const struct registry *registry, struct instance *instance)
 static int keep_roles(const struct plan *plan, const struct registry *registry, struct diag *diag)
 {
 	for (size_t i = 0; i < plan->n; i++) {
-		if (plan->v[i].instance && keep_role(registry, plan->v[i].instance) < 0) {
+		if (is_here(&plan->v[i]) && keep_role(registry, plan->v[i].instance) < 0) {
 			return diag_set(diag, -ENOMEM, "out of memory");
 		}
 	}
 	return 0;
 }
 
+static int put(struct change *change, struct registry *registry, struct diag *diag)
+{
+	struct instance *instance = change->instance;
+	change->instance = NULL;
+	return instance ? registry_put(registry, instance, diag) : 0;
+}
+
+/* Those whose place is free, or becomes free as others are put. */
+static int put_where_free(struct plan *plan, struct registry *registry, struct diag *diag)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		struct change *change = &plan->v[i];
+		if (is_here(change) && registry_can_put(registry, change->instance, NULL) == 0) {
+			TRY(put(change, registry, diag));
+		}
+	}
+	return 0;
+}
+
+/*
+ * Instances may change places. Those that go make room first; the callers of those that stand in
+ * each other's way are unknown until all of them are put. After the check only a lack of memory can
+ * stop this.
+ */
+int plan_publish(struct plan *plan, struct registry *registry, struct diag *diag)
+{
+	TRY(keep_roles(plan, registry, diag));
+	for (size_t i = 0; i < plan->n; i++) {
+		if (!plan->v[i].spec && !plan->v[i].elsewhere) {
+			(void)!registry_remove(
+				registry, str_of(plan->v[i].name)); /* gone is gone */
+		}
+	}
+	/* Twice, for those that stood in the way of one before them; what is left is detached. */
+	TRY(put_where_free(plan, registry, diag));
+	TRY(put_where_free(plan, registry, diag));
+	for (size_t i = 0; i < plan->n; i++) {
+		if (is_here(&plan->v[i])) {
+			registry_detach(registry, str_of(plan->v[i].name));
+		}
+	}
+	for (size_t i = 0; i < plan->n; i++) {
+		TRY(is_here(&plan->v[i]) ? put(&plan->v[i], registry, diag) : 0);
+	}
+	return 0;
+}
+
 /* --- what is told of it ---------------------------------------------------------------------- */
+
+const struct instance *plan_before(const struct change *change, const struct registry *registry)
+{
+	if (change->elsewhere) {
+		return change->before;
+	}
+	const struct entry *entry = registry_find(registry, str_of(change->name));
+	return entry ? entry_instance(entry) : NULL;
+}
 
 /* The specifications are parsed once more: only for the few changes that are told one by one. */
 static int describe(struct change *change, const struct registry *registry)
 {
 	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
-	const struct entry *entry = registry_find(registry, str_of(change->name));
-	const struct instance *old = entry ? entry_instance(entry) : NULL;
-	CLEANUP(json_done) json_t *before = old ? instance_spec(old) : NULL;
+	const struct instance *old = plan_before(change, registry);
+	CLEANUP(json_done) json_t *was = old ? instance_spec(old) : NULL;
 	CLEANUP(json_done)
-	json_t *after = change->instance ? instance_spec(change->instance) : NULL;
-	if ((old && !before) || (change->instance && !after)) {
+	json_t *is = change->instance ? instance_spec(change->instance) : NULL;
+	if ((old && !was) || (change->instance && !is)) {
 		return -ENOMEM;
 	}
-	difference_add(&text, before, after);
+	difference_add(&text, was, is);
 	if (old && change->instance && old->record.token_epoch != change->record.token_epoch) {
 		buf_add(&text, text.n ? STR(", all tokens ended") : STR("all tokens ended"));
 	}
@@ -422,9 +466,11 @@ static int add_operations(
 	}
 	for (size_t i = 0; i < plan->n; i++) {
 		struct change *change = &plan->v[i];
-		const struct entry *entry = registry_find(registry, str_of(change->name));
 		const struct instance *instance =
-			change->instance ? change->instance : entry_instance(entry);
+			change->instance ? change->instance : plan_before(change, registry);
+		if (!instance) {
+			return -ENOMEM; /* nothing is deleted that is not there */
+		}
 		change->operation = trail_operation(deed, instance);
 		if (json_array_append(deed->operations, change->operation) < 0) {
 			return -ENOMEM;
@@ -442,7 +488,7 @@ static void fail_operations(
 		json_t *operation = plan->v[i].operation;
 		rc = operation ? trail_end(operation, TRAIL_FAILED, why, deed->at_ms) : 0;
 		if (rc == 0 && operation) {
-			rc = trail_put(store, operation, NULL);
+			rc = trail_put(store, operation, str_of(plan->v[i].host), NULL);
 		}
 	}
 	if (rc == 0) {
@@ -459,7 +505,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(left->name, right->name);
 }
 
-int plan_commit(struct plan *plan, struct registry *registry, struct store *store,
+int plan_store(struct plan *plan, const struct registry *registry, struct store *store,
 	const struct deed *deed, struct diag *diag)
 {
 	if (plan->n == 0) {
@@ -467,16 +513,25 @@ int plan_commit(struct plan *plan, struct registry *registry, struct store *stor
 	}
 	/* In the store's own order, which keeps its file in order too. */
 	qsort(plan->v, plan->n, sizeof *plan->v, by_name);
-	TRY(check(plan, registry, diag));
-	TRY(keep_roles(plan, registry, diag));
+	TRY(plan_check(plan, registry, diag));
+	TRY(keep_roles(plan, registry, diag)); /* now, while nothing is stored */
 	if (deed && deed->rehearsal) {
 		return 0;
 	}
 	if (describe_all(plan, registry, deed) < 0 || add_operations(plan, registry, deed) < 0) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
-	TRY(store_all(plan, store, deed, diag));
-	int rc = publish(plan, registry, diag);
+	return store_all(plan, store, deed, diag);
+}
+
+int plan_commit(struct plan *plan, struct registry *registry, struct store *store,
+	const struct deed *deed, struct diag *diag)
+{
+	TRY(plan_store(plan, registry, store, deed, diag));
+	if (deed && deed->rehearsal) {
+		return 0;
+	}
+	int rc = plan_publish(plan, registry, diag);
 	if (rc < 0 && deed) {
 		fail_operations(plan, store, deed, "out of memory");
 	}

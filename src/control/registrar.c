@@ -6,13 +6,19 @@
 #include "control/registrar_state.h"
 #include "control/row.h"
 
+#define TRIES 10 /* of a change, when others are faster */
+
 struct registrar *registrar_new(struct registry *registry, struct store *store,
 	const struct site *site, int64_t (*now_s)(void))
 {
 	struct registrar *registrar = calloc(1, sizeof *registrar);
 	if (registrar) {
-		*registrar = (struct registrar){
-			.registry = registry, .store = store, .site = site, .now_s = now_s};
+		*registrar = (struct registrar){.registry = registry,
+			.store = store,
+			.points = store,
+			.site = site,
+			.host = STR(""),
+			.now_s = now_s};
 		registrar->counted_minute = now_s() / 60;
 		pthread_mutex_init(&registrar->lock, NULL);
 	}
@@ -26,6 +32,7 @@ void registrar_free(struct registrar *registrar)
 			json_decref(registrar->waiting[i].operation);
 		}
 		free(registrar->waiting);
+		registrar_leave(registrar);
 		json_decref(registrar->defaults);
 		json_decref(registrar->preferred);
 		pthread_mutex_destroy(&registrar->lock);
@@ -33,10 +40,12 @@ void registrar_free(struct registrar *registrar)
 	}
 }
 
-int registrar_commit(
+/* --- changes --------------------------------------------------------------------------------- */
+
+/* Publish what is planned, and then nobody needs to look at it once more. */
+static int commit_alone(
 	struct registrar *registrar, struct plan *plan, const struct deed *deed, struct diag *diag)
 {
-	TRY(registrar_check_enforced(registrar, plan, diag));
 	TRY(registrar_record_leaving(registrar, plan, diag));
 	registrar->may_have_roles = true;
 	int rc = plan_commit(plan, registrar->registry, registrar->store, deed, diag);
@@ -44,6 +53,52 @@ int registrar_commit(
 		registrar_await(registrar, deed);
 	}
 	(void)registry_reclaim(registrar->registry); /* what still waits is freed later */
+	return rc;
+}
+
+/*
+ * What is stored is published as everything is that others change: from the database, in its order. If
+ * that fails now, it is looked at later, and its operations are under way until then.
+ */
+static int commit_in_fleet(
+	struct registrar *registrar, struct plan *plan, const struct deed *deed, struct diag *diag)
+{
+	TRY(registrar_check_elsewhere(registrar, plan, diag));
+	TRY(plan_store(plan, registrar->registry, registrar->store, deed, diag));
+	if (!deed || !deed->rehearsal) {
+		(void)!registrar_bring_up(registrar, false, NULL);
+	}
+	return 0;
+}
+
+static int try_once(struct registrar *registrar, struct plan *plan, const struct deed *deed,
+	const struct registrar_planner *planner, struct diag *diag)
+{
+	TRY(planner->plan(registrar, plan, planner->ctx, diag));
+	TRY(registrar_check_enforced(registrar, plan, diag));
+	return registrar->fleet ? commit_in_fleet(registrar, plan, deed, diag)
+				: commit_alone(registrar, plan, deed, diag);
+}
+
+int registrar_carry_out(struct registrar *registrar, const struct deed *deed,
+	const struct registrar_planner *planner, struct diag *diag)
+{
+	CLEANUP(plan_done) struct plan plan = PLAN_OF(registrar->site);
+	pthread_mutex_lock(&registrar->lock);
+	int rc = try_once(registrar, &plan, deed, planner, diag);
+	for (unsigned n = 1; n < TRIES && registrar->fleet && (rc == E_STALE || rc == E_BUSY);
+		n++) {
+		plan_done(&plan);
+		if (deed && deed->operations) {
+			(void)json_array_clear(deed->operations); /* it is an array */
+		}
+		rc = registrar_bring_up(registrar, false, diag);
+		rc = rc == 0 ? try_once(registrar, &plan, deed, planner, diag) : rc;
+	}
+	if (rc == 0 && planner->done) {
+		planner->done(&plan, planner->ctx);
+	}
+	pthread_mutex_unlock(&registrar->lock);
 	return rc;
 }
 
@@ -86,12 +141,12 @@ int registrar_load(struct registrar *registrar, struct diag *diag)
 	pthread_mutex_lock(&registrar->lock);
 	registrar->may_have_roles = true;
 	int rc = registrar->store->ops->instance_each(
-		registrar->store, (struct str){NULL, 0}, STR_EMPTY, load_row, &loading, diag);
+		registrar->store, registrar->host, STR_EMPTY, load_row, &loading, diag);
 	rc = loading.rc < 0 ? loading.rc : rc;
 	if (rc == 0) {
 		rc = registrar_load_defaults(registrar, diag);
 	}
-	if (rc == 0) {
+	if (rc == 0 && !registrar->fleet) {
 		rc = registrar_settle_left(registrar, diag);
 	}
 	pthread_mutex_unlock(&registrar->lock);

@@ -121,6 +121,69 @@ MUST_CHECK int registrar_show_defaults(
 void registrar_tell(struct registrar *registrar, const struct deed *deed, struct str resource,
 	struct str result);
 
+/* --- in a fleet ------------------------------------------------------------------------------ */
+
+/*
+ * This is one host of a fleet: the store is a fleet_store, and only this host's instances are here.
+ * Before registrar_load(), which publishes what the copy has. Borrows the texts. Returns 0 or -ENOMEM.
+ */
+MUST_CHECK int registrar_join(struct registrar *registrar, struct str host, const char *version);
+
+/* Whether the copy was once brought up to a database's state: without one it can be started from. */
+bool registrar_has_copy(struct registrar *registrar);
+
+/*
+ * Take a database, also on failure, and bring all that is here up to what it holds. May wait for it:
+ * guests notice nothing.
+ */
+MUST_CHECK int registrar_attach(
+	struct registrar *registrar, struct store *database, struct diag *diag);
+
+/* Do not ask it any more. */
+void registrar_detach(struct registrar *registrar);
+
+bool registrar_is_attached(struct registrar *registrar);
+
+/* Publish what others have changed. secrets: what the account prefers may have changed as well. */
+MUST_CHECK int registrar_catch_up(struct registrar *registrar, bool secrets, struct diag *diag);
+
+/*
+ * Tell the database what is in force here, and give away instances that go to other hosts, as far as
+ * every worker has what that needs. Returns whether something still waits: call it again in a moment.
+ */
+bool registrar_acknowledge(struct registrar *registrar);
+
+/*
+ * Have another host serve it. The one that does so stops first; with `force` nobody waits for that, and
+ * both may serve it for a while. E_NOTFOUND for an unknown host, E_EXISTS when it is there already or
+ * one of its addresses is taken there.
+ */
+MUST_CHECK int registrar_move(struct registrar *registrar, const struct deed *deed, struct str name,
+	struct str host, bool force, struct diag *diag);
+
+/* Forget a host that has no instances. E_EXISTS when it has, or was heard of lately. */
+MUST_CHECK int registrar_forget_host(
+	struct registrar *registrar, const struct deed *deed, struct str host, struct diag *diag);
+
+/*
+ * All hosts (an array) in order of their names: `name`, `version`, `instances`, `revision`, `applied`,
+ * `lag` (how many changes it does not have yet) and `lastContactSeconds` (ago). Where there is only one,
+ * itself, without a name.
+ */
+MUST_CHECK int registrar_hosts(struct registrar *registrar, json_t **ret_hosts, struct diag *diag);
+
+/* For the metrics. */
+struct registrar_fleet {
+	bool joined;
+	bool attached;
+	uint64_t revision; /* that is in force here */
+	uint64_t moving;   /* instances that are on their way to other hosts */
+	uint64_t lost;     /* samples that were forgotten before they could be sent */
+	uint64_t refused;  /* rows that could not be published */
+};
+
+void registrar_fleet(struct registrar *registrar, struct registrar_fleet *ret_fleet);
+
 /* --- reading --------------------------------------------------------------------------------- */
 
 /* How many instances one call lists at most. */
@@ -133,6 +196,11 @@ struct registrar_query {
 	const json_t *ids; /* only those of these ids (texts, each once); NULL: of any */
 	/* How each is shown; it runs under the lock and gives NULL when out of memory. */
 	json_t *(*view)(const struct registry *registry, const struct entry *entry);
+	/*
+	 * When there are more, the name behind which they are is appended; it may be one that was not
+	 * selected. NULL: nobody asks.
+	 */
+	struct buf *ret_after;
 };
 
 /*

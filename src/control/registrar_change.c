@@ -12,51 +12,78 @@
 
 #define PRIVATE_ADDRESSES (256 * 251) /* of 172.26.0.0/16 */
 
+struct plan_place registrar_place(const struct registrar *registrar, const struct row *before)
+{
+	bool elsewhere = !str_eq(str_of(before->host), registrar->host);
+	return (struct plan_place){
+		.base = before->revision,
+		.host = str_of(before->host),
+		.next_host = str_of(before->next_host),
+		.before = elsewhere ? before : NULL,
+		.elsewhere = elsewhere,
+	};
+}
+
+/* Where there is none, or a hidden one. */
+static struct plan_place new_place(const struct registrar *registrar, const struct row *before)
+{
+	uint64_t base = before->revision ? before->revision : STORE_NEW;
+	return (struct plan_place){.base = base, .host = registrar->host};
+}
+
+/* --- specifications -------------------------------------------------------------------------- */
+
+static int plan_first(struct registrar *registrar, struct plan *plan, const struct row *before,
+	const json_t *spec, struct diag *diag)
+{
+	struct instance_record record;
+	const struct plan_place place = new_place(registrar, before);
+	struct str file_spec = before->file_spec ? str_of(before->file_spec) : STR_EMPTY;
+	TRY(row_new_record(registrar->now_s(), &record));
+	CLEANUP(json_done) json_t *merged = row_with_options(spec, registrar_preferred(registrar));
+	return merged ? plan_put(plan, merged, file_spec, &record, &place, diag)
+		      : diag_set(diag, -ENOMEM, "out of memory");
+}
+
+static int plan_again(struct registrar *registrar, struct plan *plan, const struct row *before,
+	const json_t *spec, struct diag *diag)
+{
+	struct instance_record record = before->record;
+	const struct plan_place place = registrar_place(registrar, before);
+	struct str file_spec = before->file_spec ? str_of(before->file_spec) : STR_EMPTY;
+	row_note_change(&record, before->spec, spec, registrar->now_s());
+	CLEANUP(json_done)
+	json_t *merged = row_with_options(spec, json_object_get(before->spec, "metadataOptions"));
+	return merged ? plan_put(plan, merged, file_spec, &record, &place, diag)
+		      : diag_set(diag, -ENOMEM, "out of memory");
+}
+
 /* Plan one instance's new specification; what it was before decides over its record. */
 static int plan_spec(
 	struct registrar *registrar, struct plan *plan, const json_t *spec, struct diag *diag)
 {
-	struct str name = str_of(json_string_value(json_object_get(spec, "name")));
-	struct row before;
-	struct instance_record record;
+	CLEANUP(row_done) struct row before = {0};
+	struct str name = json_str_member(spec, "name");
 	int rc = row_get(registrar->store, name, &before, diag);
-	if (rc < 0 && rc != E_NOTFOUND) {
-		row_done(&before);
-		return rc;
-	}
 	if (rc == E_NOTFOUND) {
-		rc = row_new_record(registrar->now_s(), &record);
-	} else {
-		record = before.record;
-		row_note_change(&record, before.spec, spec, registrar->now_s());
-		rc = 0;
+		return plan_first(registrar, plan, &before, spec, diag);
 	}
-	const json_t *live = before.spec ? json_object_get(before.spec, "metadataOptions")
-					 : registrar_preferred(registrar);
-	CLEANUP(json_done) json_t *merged = rc == 0 ? row_with_options(spec, live) : NULL;
-	if (rc == 0) {
-		struct str file_spec = before.file_spec ? str_of(before.file_spec) : STR_EMPTY;
-		rc = merged ? plan_put(plan, merged, file_spec, &record, registrar->site, diag)
-			    : diag_set(diag, -ENOMEM, "out of memory");
+	return rc < 0 ? rc : plan_again(registrar, plan, &before, spec, diag);
+}
+
+static int plan_specs(struct registrar *registrar, struct plan *plan, void *ctx, struct diag *diag)
+{
+	const json_t *specs = ctx;
+	for (size_t i = 0; i < json_array_size(specs); i++) {
+		TRY(plan_spec(registrar, plan, json_array_get(specs, i), diag));
 	}
-	row_done(&before);
-	return rc;
+	return 0;
 }
 
 int registrar_put(struct registrar *registrar, const struct deed *deed, const json_t *specs,
 	struct diag *diag)
 {
-	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
-	int rc = 0;
-	pthread_mutex_lock(&registrar->lock);
-	for (size_t i = 0; rc == 0 && i < json_array_size(specs); i++) {
-		rc = plan_spec(registrar, &plan, json_array_get(specs, i), diag);
-	}
-	if (rc == 0) {
-		rc = registrar_commit(registrar, &plan, deed, diag);
-	}
-	pthread_mutex_unlock(&registrar->lock);
-	return rc;
+	return registrar_change(registrar, deed, plan_specs, json_loose(specs), diag);
 }
 
 /*
@@ -81,19 +108,22 @@ static int place(const struct registrar *registrar, json_t *taken, json_t *spec,
 }
 
 /* Of all or none of them; the specifications get their places. */
-static int plan_new(
-	struct registrar *registrar, struct plan *plan, const json_t *specs, struct diag *diag)
+static int plan_new(struct registrar *registrar, struct plan *plan, void *ctx, struct diag *diag)
 {
 	CLEANUP(json_done) json_t *taken = json_object();
-	json_t *spec;
+	json_t *specs = ctx, *spec;
 	size_t i;
 	json_array_foreach (specs, i, spec) {
-		const char *name = json_string_value(json_object_get(spec, "name"));
-		if (registry_find(registrar->registry, str_of(name))) {
-			return diag_set(diag, E_EXISTS, "there is an instance '%s' already", name);
+		CLEANUP(row_done) struct row row = {0};
+		struct str name = json_str_member(spec, "name");
+		int rc = row_get(registrar->store, name, &row, diag);
+		if (rc == 0) {
+			return diag_set(diag, E_EXISTS, "there is an instance '%.*s' already",
+				STR_FMT(name));
 		}
+		TRY(rc == E_NOTFOUND ? 0 : rc);
 		TRY(place(registrar, taken, spec, diag));
-		TRY(plan_spec(registrar, plan, spec, diag));
+		TRY(plan_first(registrar, plan, &row, spec, diag));
 	}
 	return 0;
 }
@@ -101,63 +131,65 @@ static int plan_new(
 int registrar_create(struct registrar *registrar, const struct deed *deed, const json_t *specs,
 	struct diag *diag)
 {
-	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
-	pthread_mutex_lock(&registrar->lock);
-	int rc = plan_new(registrar, &plan, specs, diag);
-	if (rc == 0) {
-		rc = registrar_commit(registrar, &plan, deed, diag);
-	}
-	pthread_mutex_unlock(&registrar->lock);
-	return rc;
+	return registrar_change(registrar, deed, plan_new, json_loose(specs), diag);
+}
+
+static int plan_gone(struct registrar *registrar, struct plan *plan, void *ctx, struct diag *diag)
+{
+	const struct str *name = ctx;
+	CLEANUP(row_done) struct row row = {0};
+	TRY(row_get(registrar->store, *name, &row, diag));
+	const struct plan_place place = registrar_place(registrar, &row);
+	return row.file_spec ? plan_hide(plan, *name, str_of(row.file_spec), &place, diag)
+			     : plan_delete(plan, *name, &place, diag);
 }
 
 int registrar_delete(
 	struct registrar *registrar, const struct deed *deed, struct str name, struct diag *diag)
 {
-	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
-	struct row row;
-	pthread_mutex_lock(&registrar->lock);
-	int rc = row_get(registrar->store, name, &row, diag);
-	if (rc == 0) {
-		rc = row.file_spec ? plan_hide(&plan, name, str_of(row.file_spec))
-				   : plan_delete(&plan, name);
-	}
-	if (rc == 0) {
-		rc = registrar_commit(registrar, &plan, deed, diag);
-	}
-	pthread_mutex_unlock(&registrar->lock);
-	row_done(&row);
-	return rc;
+	return registrar_change(registrar, deed, plan_gone, &name, diag);
 }
 
-static int plan_row(
-	struct registrar *registrar, struct plan *plan, const struct row *row, struct diag *diag)
+/* --- parts of one ---------------------------------------------------------------------------- */
+
+typedef int row_change_fn(struct row *row, const json_t *wish, int64_t now_s, struct diag *diag);
+
+/* Plan what a function makes of a row. */
+static int plan_row(struct registrar *registrar, struct plan *plan, struct str name,
+	row_change_fn *change, const json_t *wish, struct diag *diag)
 {
-	struct str file_spec = row->file_spec ? str_of(row->file_spec) : STR_EMPTY;
-	return plan_put(plan, row->spec, file_spec, &row->record, registrar->site, diag);
+	CLEANUP(row_done) struct row before = {0};
+	TRY(row_get(registrar->store, name, &before, diag));
+	CLEANUP(json_done) json_t *spec = json_deep_copy(before.spec);
+	struct row after = before;
+	after.spec = spec;
+	if (!spec) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	TRY(change(&after, wish, registrar->now_s(), diag));
+	const struct plan_place place = registrar_place(registrar, &before);
+	struct str file_spec = before.file_spec ? str_of(before.file_spec) : STR_EMPTY;
+	return plan_put(plan, spec, file_spec, &after.record, &place, diag);
+}
+
+struct part {
+	struct str name;
+	row_change_fn *change;
+	const json_t *wish;
+};
+
+static int plan_part(struct registrar *registrar, struct plan *plan, void *ctx, struct diag *diag)
+{
+	const struct part *part = ctx;
+	return plan_row(registrar, plan, part->name, part->change, part->wish, diag);
 }
 
 /* Change a row by a function and commit it. */
 static int change_row(struct registrar *registrar, const struct deed *deed, struct str name,
-	int (*change)(struct row *row, const json_t *ctx, int64_t now_s, struct diag *diag),
-	const json_t *ctx, struct diag *diag)
+	row_change_fn *change, const json_t *wish, struct diag *diag)
 {
-	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
-	struct row row;
-	pthread_mutex_lock(&registrar->lock);
-	int rc = row_get(registrar->store, name, &row, diag);
-	if (rc == 0) {
-		rc = change(&row, ctx, registrar->now_s(), diag);
-	}
-	if (rc == 0) {
-		rc = plan_row(registrar, &plan, &row, diag);
-	}
-	if (rc == 0) {
-		rc = registrar_commit(registrar, &plan, deed, diag);
-	}
-	pthread_mutex_unlock(&registrar->lock);
-	row_done(&row);
-	return rc;
+	struct part part = {name, change, wish};
+	return registrar_change(registrar, deed, plan_part, &part, diag);
 }
 
 static int raise_epoch(struct row *row, const json_t *ctx, int64_t now_s, struct diag *diag)
@@ -284,35 +316,29 @@ int registrar_tags(struct registrar *registrar, const struct deed *deed, struct 
 		      : diag_set(diag, -ENOMEM, "out of memory");
 }
 
-static int plan_tags(struct registrar *registrar, struct plan *plan, struct str id,
-	const json_t *change, struct diag *diag)
+struct tagging {
+	const json_t *ids;
+	const json_t *change;
+};
+
+static int plan_tags(struct registrar *registrar, struct plan *plan, void *ctx, struct diag *diag)
 {
-	CLEANUP(row_done) struct row row = {0};
-	const struct entry *entry = registry_find_id(registrar->registry, id);
-	if (!entry) {
-		return diag_set(diag, E_NOTFOUND, "there is no instance of id '%.*s'", STR_FMT(id));
+	const struct tagging *tagging = ctx;
+	const json_t *id;
+	size_t i;
+	json_array_foreach (tagging->ids, i, id) {
+		CLEANUP(buf_done) struct buf name = BUF_EMPTY;
+		TRY(registrar_find_name(registrar, json_str(id), &name, diag));
+		TRY(plan_row(registrar, plan, buf_str(&name), set_tags, tagging->change, diag));
 	}
-	TRY(row_get(registrar->store, entry_instance(entry)->name, &row, diag));
-	TRY(set_tags(&row, change, 0, diag));
-	return plan_row(registrar, plan, &row, diag);
+	return 0;
 }
 
 int registrar_tags_by_id(struct registrar *registrar, const struct deed *deed, const json_t *ids,
 	const json_t *set, const json_t *drop, struct diag *diag)
 {
-	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
 	CLEANUP(json_done) json_t *change = json_pack("{s:O, s:O}", "set", set, "drop", drop);
-	const json_t *id;
-	size_t i;
-	int rc = change ? 0 : diag_set(diag, -ENOMEM, "out of memory");
-	pthread_mutex_lock(&registrar->lock);
-	json_array_foreach (ids, i, id) {
-		struct str text = json_str(id);
-		rc = rc == 0 ? plan_tags(registrar, &plan, text, change, diag) : rc;
-	}
-	if (rc == 0) {
-		rc = registrar_commit(registrar, &plan, deed, diag);
-	}
-	pthread_mutex_unlock(&registrar->lock);
-	return rc;
+	struct tagging tagging = {ids, change};
+	return change ? registrar_change(registrar, deed, plan_tags, &tagging, diag)
+		      : diag_set(diag, -ENOMEM, "out of memory");
 }

@@ -171,9 +171,7 @@ int registrar_check_enforced(
 {
 	for (size_t i = 0; i < plan->n && is_enforced(registrar->defaults); i++) {
 		const struct instance *instance = plan->v[i].instance;
-		const struct entry *entry =
-			instance ? registry_find(registrar->registry, instance->name) : NULL;
-		bool had = entry && has_optional_tokens(entry_instance(entry));
+		bool had = has_optional_tokens(plan_before(&plan->v[i], registrar->registry));
 		if (has_optional_tokens(instance) && !had) {
 			return diag_set(diag, E_DENIED,
 				"httpTokens of instance '%.*s' must be required: the account "

@@ -12,9 +12,11 @@
 
 struct applying {
 	struct registrar *registrar;
-	struct plan plan;
-	json_t *wished; /* name: specification, those not yet seen in the store */
-	int64_t now_s;
+	struct plan *plan;
+	const json_t *specs;
+	const json_t *gone; /* NULL: whatever the files do not name */
+	json_t *wished;     /* name: specification, those not yet seen in the store */
+	size_t changed;
 	struct diag *diag;
 	int rc;
 };
@@ -40,10 +42,10 @@ static int apply_known(
 	TRY(spec_merge(effective, before, now, &changed));
 	TRY(registrar_enforce(apply->registrar, effective));
 	if (changed) {
-		row_note_change(&record, old, effective, apply->now_s);
+		row_note_change(&record, old, effective, apply->registrar->now_s());
 	}
-	return plan_put(&apply->plan, effective, str_of(text), &record, apply->registrar->site,
-		apply->diag);
+	const struct plan_place place = {.base = row->revision, .host = row->host};
+	return plan_put(apply->plan, effective, str_of(text), &record, &place, apply->diag);
 }
 
 static int apply_row(void *ctx, const struct store_instance *row)
@@ -52,7 +54,10 @@ static int apply_row(void *ctx, const struct store_instance *row)
 	json_t *now = json_object_getn(apply->wished, row->name.p, row->name.n);
 	if (!now) {
 		/* It left the files; one that never was in them stays. */
-		apply->rc = row->file_spec.p ? plan_delete(&apply->plan, row->name) : 0;
+		const struct plan_place place = {.base = row->revision, .host = row->host};
+		apply->rc = row->file_spec.p
+				    ? plan_delete(apply->plan, row->name, &place, apply->diag)
+				    : 0;
 		return apply->rc;
 	}
 	char *text = dump(now);
@@ -72,18 +77,20 @@ static int apply_row(void *ctx, const struct store_instance *row)
 
 static int apply_new(struct applying *apply)
 {
+	const struct plan_place place = {
+		.host = apply->registrar->host}; /* it may be a hidden one */
 	const char *name;
 	json_t *spec;
 	json_object_foreach (apply->wished, name, spec) {
 		struct instance_record record;
-		TRY(row_new_record(apply->now_s, &record));
+		TRY(row_new_record(apply->registrar->now_s(), &record));
 		char *text = dump(spec);
 		CLEANUP(json_done)
 		json_t *with = row_with_options(spec, registrar_preferred(apply->registrar));
 		int rc = text && with ? registrar_enforce(apply->registrar, with) : -ENOMEM;
 		if (rc == 0) {
-			rc = plan_put(&apply->plan, with, str_of(text), &record,
-				apply->registrar->site, apply->diag);
+			rc = plan_put(
+				apply->plan, with, str_of(text), &record, &place, apply->diag);
 		}
 		free(text);
 		TRY(rc);
@@ -133,51 +140,60 @@ static int apply_named(struct applying *apply, const json_t *name)
 	return rc == E_NOTFOUND ? 0 : rc;
 }
 
-/* The rows that there may be something to do with. gone is NULL: all of them. */
-static int apply_rows(struct applying *apply, const json_t *specs, const json_t *gone)
+/* The rows that there may be something to do with. */
+static int apply_rows(struct applying *apply)
 {
 	struct store *store = apply->registrar->store;
 	json_t *item;
 	size_t i;
-	if (!gone) {
+	if (!apply->gone) {
 		return store->ops->instance_each(
-			store, (struct str){NULL, 0}, STR_EMPTY, apply_row, apply, apply->diag);
+			store, apply->registrar->host, STR_EMPTY, apply_row, apply, apply->diag);
 	}
 	/* While `wished` is whole: what is in it has gone from one file into another. */
-	json_array_foreach (gone, i, item) {
+	json_array_foreach (apply->gone, i, item) {
 		bool wished = json_object_get(apply->wished, json_string_value(item)) != NULL;
 		TRY(wished ? 0 : apply_named(apply, item));
 	}
-	json_array_foreach (specs, i, item) {
+	json_array_foreach (apply->specs, i, item) {
 		TRY(apply_named(apply, json_object_get(item, "name")));
 	}
 	return 0;
 }
 
+static int plan_files(struct registrar *registrar, struct plan *plan, void *ctx, struct diag *diag)
+{
+	struct applying *apply = ctx;
+	(void)registrar;
+	json_decref(apply->wished);
+	apply->wished = NULL;
+	apply->plan = plan;
+	apply->diag = diag;
+	apply->rc = 0;
+	diag_write(diag, "out of memory"); /* until somebody knows better */
+	TRY(by_name(apply->specs, &apply->wished));
+	TRY(apply_rows(apply));
+	TRY(apply->rc);
+	return apply_new(apply);
+}
+
+static void files_applied(const struct plan *plan, void *ctx)
+{
+	struct applying *apply = ctx;
+	tell_gone(plan);
+	apply->changed = plan->n;
+}
+
 static int apply_specs(struct registrar *registrar, const struct deed *deed, const json_t *specs,
 	const json_t *gone, size_t *ret_changed, struct diag *diag)
 {
-	struct applying apply = {.registrar = registrar, .now_s = registrar->now_s(), .diag = diag};
-	diag_write(diag, "out of memory"); /* until somebody knows better */
-	TRY(by_name(specs, &apply.wished));
-	pthread_mutex_lock(&registrar->lock);
-	int rc = apply_rows(&apply, specs, gone);
-	if (rc == 0) {
-		rc = apply.rc;
-	}
-	if (rc == 0) {
-		rc = apply_new(&apply);
-	}
-	if (rc == 0) {
-		rc = registrar_commit(registrar, &apply.plan, deed, diag);
-	}
-	if (rc == 0) {
-		tell_gone(&apply.plan);
-		*ret_changed = apply.plan.n;
-	}
-	pthread_mutex_unlock(&registrar->lock);
-	plan_done(&apply.plan);
+	struct applying apply = {.registrar = registrar, .specs = specs, .gone = gone};
+	const struct registrar_planner planner = {plan_files, files_applied, &apply};
+	int rc = registrar_carry_out(registrar, deed, &planner, diag);
 	json_decref(apply.wished);
+	if (rc == 0) {
+		*ret_changed = apply.changed;
+	}
 	return rc;
 }
 

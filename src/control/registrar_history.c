@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "control/outbox.h"
 #include "control/plan.h"
 #include "control/points.h"
 #include "control/registrar_state.h"
@@ -20,7 +21,7 @@ void registrar_record(struct registrar *registrar)
 		return;
 	}
 	registrar->counted_minute = minute;
-	int rc = history_flush(registrar->store, registrar->registry, counted * MINUTE_S, &diag);
+	int rc = history_flush(registrar->points, registrar->registry, counted * MINUTE_S, &diag);
 	if (rc < 0) {
 		LOG(LOG_WARN, "control", "counts can't be recorded now, they are kept",
 			LOG_TEXT("error", diag.text));
@@ -32,7 +33,7 @@ void registrar_age(struct registrar *registrar)
 {
 	struct diag diag = {{0}};
 	int64_t now_s = registrar->now_s(), hour = now_s / 3600;
-	if (hour == registrar->aged_hour) {
+	if (hour == registrar->aged_hour || !registrar_leads(registrar)) {
 		return;
 	}
 	int rc = history_age(registrar->store, now_s, AGE_MOST, &diag);
@@ -57,7 +58,7 @@ static bool is_leaving(const struct change *change, const struct entry *entry)
 int registrar_record_leaving(
 	struct registrar *registrar, const struct plan *plan, struct diag *diag)
 {
-	struct store *store = registrar->store;
+	struct store *store = registrar->points;
 	const struct registry *registry = registrar->registry;
 	struct entry *leaving = NULL;
 	size_t n = 0;
@@ -87,7 +88,10 @@ void registrar_end(struct registrar *registrar)
 	}
 	pthread_mutex_lock(&registrar->lock);
 	registrar_record(registrar);
-	int rc = history_flush(registrar->store, registrar->registry, registrar->now_s(), &diag);
+	int rc = history_flush(registrar->points, registrar->registry, registrar->now_s(), &diag);
+	if (rc == 0) {
+		registrar_send_points(registrar);
+	}
 	pthread_mutex_unlock(&registrar->lock);
 	if (rc < 0) {
 		LOG(LOG_ERROR, "control", "the last counts are lost", LOG_TEXT("error", diag.text));
@@ -102,6 +106,7 @@ int registrar_history(struct registrar *registrar, const struct history_query *q
 {
 	pthread_mutex_lock(&registrar->lock);
 	registrar_record(registrar); /* what is not recorded is this minute's, then */
+	registrar_send_points(registrar);
 	const struct entry *live = registry_find_id(registrar->registry, query->instance_id);
 	int rc = history_read(registrar->store, registrar->registry, live, query,
 		registrar->now_s(), on_point, ctx, diag);
@@ -182,7 +187,7 @@ struct listing {
 static int on_stored(void *ctx, struct str id)
 {
 	struct listing *listing = ctx;
-	if (str_cmp(id, listing->after) <= 0) {
+	if (str_cmp(id, listing->after) <= 0 || outbox_is_closed(id)) {
 		return 0;
 	}
 	if (json_array_size(listing->stored) > listing->most) {

@@ -1,57 +1,126 @@
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/json.h"
-#include "control/registrar_state.h"
+#include "control/registrar_elsewhere.h"
 #include "control/view.h"
 
 int registrar_show(
 	struct registrar *registrar, struct str name, json_t **ret_view, struct diag *diag)
 {
+	CLEANUP(glimpse_done) struct glimpse glimpse = {0};
+	json_t *view = NULL;
 	pthread_mutex_lock(&registrar->lock);
-	const struct entry *entry = registry_find(registrar->registry, name);
-	json_t *view = entry ? view_instance(registrar->registry, entry) : NULL;
+	int rc = glimpse_by_name(registrar, name, &glimpse, diag);
+	if (rc == 0) {
+		view = elsewhere_view(registrar, NULL, &glimpse);
+		rc = view ? 0 : diag_set(diag, -ENOMEM, "out of memory");
+	}
 	pthread_mutex_unlock(&registrar->lock);
-	if (!entry) {
-		return diag_set(diag, E_NOTFOUND, "there is no instance '%.*s'", STR_FMT(name));
+	if (rc == 0) {
+		*ret_view = view;
 	}
-	if (!view) {
-		return diag_set(diag, -ENOMEM, "out of memory");
+	return rc;
+}
+
+static int add_view(const struct registrar *registrar, const struct registrar_query *query,
+	const struct glimpse *glimpse, json_t *views)
+{
+	return json_array_append_new(views, elsewhere_view(registrar, query, glimpse)) < 0 ? -ENOMEM
+											   : 0;
+}
+
+/* What is here. */
+static int list_page(struct registrar *registrar, const struct registrar_query *query,
+	json_t *views, bool *ret_more)
+{
+	struct page page;
+	page_fill(&page, registrar->registry, query->after, query->most, &query->select);
+	for (size_t i = 0; i < page.n; i++) {
+		const struct glimpse glimpse = {.entry = page.v[i], .host = registrar->host};
+		TRY(add_view(registrar, query, &glimpse, views));
 	}
-	*ret_view = view;
+	*ret_more = page.more;
+	if (page.more && page.n && query->ret_after) {
+		buf_add(query->ret_after, entry_instance(page.v[page.n - 1])->name);
+	}
 	return 0;
 }
 
-static json_t *views_of(const struct registry *registry, const struct page *page,
-	json_t *(*view)(const struct registry *registry, const struct entry *entry))
+static int order_by_name(const void *a, const void *b)
 {
-	json_t *views = json_array();
-	for (size_t i = 0; views && i < page->n; i++) {
-		if (json_array_append_new(views, view(registry, page->v[i])) < 0) {
-			json_decref(views);
-			views = NULL;
+	const struct glimpse *left = a, *right = b;
+	return str_cmp(entry_instance(left->entry)->name, entry_instance(right->entry)->name);
+}
+
+/* Those that there are and that are selected; ret_glimpses has room for all. */
+static int find_ids(struct registrar *registrar, const struct registrar_query *query,
+	struct glimpse *ret_glimpses, size_t *ret_n, struct diag *diag)
+{
+	const struct page_select *select = &query->select;
+	const json_t *id;
+	size_t i;
+	json_array_foreach (query->ids, i, id) {
+		struct glimpse *glimpse = &ret_glimpses[*ret_n];
+		int rc = glimpse_by_id(registrar, json_str(id), glimpse, diag);
+		if (rc == E_NOTFOUND || *ret_n == PAGE_MOST) {
+			glimpse_done(glimpse);
+			continue;
 		}
+		TRY(rc);
+		if (select->accepts &&
+			!select->accepts(select->ctx, entry_instance(glimpse->entry))) {
+			glimpse_done(glimpse);
+			continue;
+		}
+		++*ret_n;
 	}
-	return views;
+	return 0;
+}
+
+static int list_ids(struct registrar *registrar, const struct registrar_query *query, json_t *views,
+	struct diag *diag)
+{
+	size_t n = 0;
+	struct glimpse *glimpses = calloc(json_array_size(query->ids) + 1, sizeof *glimpses);
+	int rc = glimpses ? find_ids(registrar, query, glimpses, &n, diag)
+			  : diag_set(diag, -ENOMEM, "out of memory");
+	if (rc == 0) {
+		qsort(glimpses, n, sizeof *glimpses, order_by_name);
+	}
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = add_view(registrar, query, &glimpses[i], views);
+	}
+	for (size_t i = 0; i < n; i++) {
+		glimpse_done(&glimpses[i]);
+	}
+	free(glimpses);
+	return rc;
 }
 
 int registrar_list(struct registrar *registrar, const struct registrar_query *query,
 	json_t **ret_views, bool *ret_more, struct diag *diag)
 {
-	struct page page;
-	pthread_mutex_lock(&registrar->lock);
-	if (query->ids) {
-		page_of_ids(&page, registrar->registry, query->ids, &query->select);
-	} else {
-		page_fill(&page, registrar->registry, query->after, query->most, &query->select);
-	}
-	json_t *views =
-		views_of(registrar->registry, &page, query->view ? query->view : view_instance);
-	pthread_mutex_unlock(&registrar->lock);
+	int rc;
+	json_t *views = json_array();
+	*ret_more = false;
 	if (!views) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
+	pthread_mutex_lock(&registrar->lock);
+	if (query->ids) {
+		rc = list_ids(registrar, query, views, diag);
+	} else if (elsewhere_reached(registrar)) {
+		rc = elsewhere_list(registrar, query, views, ret_more, diag);
+	} else {
+		rc = list_page(registrar, query, views, ret_more);
+	}
+	pthread_mutex_unlock(&registrar->lock);
+	if (rc < 0) {
+		json_decref(views);
+		return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
+	}
 	*ret_views = views;
-	*ret_more = page.more;
 	return 0;
 }
 
@@ -86,31 +155,41 @@ int registrar_keys(struct registrar *registrar, json_t **ret_keys, struct diag *
 int registrar_id_of(
 	struct registrar *registrar, struct str name, struct buf *ret_id, struct diag *diag)
 {
+	CLEANUP(glimpse_done) struct glimpse glimpse = {0};
 	pthread_mutex_lock(&registrar->lock);
-	const struct entry *entry = registry_find(registrar->registry, name);
-	if (entry) {
-		buf_add(ret_id, str_of(entry_instance(entry)->id));
+	int rc = glimpse_by_name(registrar, name, &glimpse, diag);
+	if (rc == 0) {
+		buf_add(ret_id, str_of(entry_instance(glimpse.entry)->id));
+		rc = buf_status(ret_id);
 	}
 	pthread_mutex_unlock(&registrar->lock);
-	if (!entry) {
-		return diag_set(diag, E_NOTFOUND, "there is no instance '%.*s'", STR_FMT(name));
-	}
-	return buf_status(ret_id);
+	return rc;
+}
+
+int registrar_find_name(
+	struct registrar *registrar, struct str id, struct buf *ret_name, struct diag *diag)
+{
+	CLEANUP(glimpse_done) struct glimpse glimpse = {0};
+	TRY(glimpse_by_id(registrar, id, &glimpse, diag));
+	buf_add(ret_name, entry_instance(glimpse.entry)->name);
+	return buf_status(ret_name);
 }
 
 int registrar_name_of(
 	struct registrar *registrar, struct str id, struct buf *ret_name, struct diag *diag)
 {
 	pthread_mutex_lock(&registrar->lock);
-	const struct entry *entry = registry_find_id(registrar->registry, id);
-	if (entry) {
-		buf_add(ret_name, entry_instance(entry)->name);
-	}
+	int rc = registrar_find_name(registrar, id, ret_name, diag);
 	pthread_mutex_unlock(&registrar->lock);
-	if (!entry) {
-		return diag_set(diag, E_NOTFOUND, "there is no instance of id '%.*s'", STR_FMT(id));
-	}
-	return buf_status(ret_name);
+	return rc;
+}
+
+/* Whether there is one: 1, 0, or an error. */
+static int is_known(struct registrar *registrar, struct str id, struct diag *diag)
+{
+	CLEANUP(glimpse_done) struct glimpse glimpse = {0};
+	int rc = glimpse_by_id(registrar, id, &glimpse, diag);
+	return rc == E_NOTFOUND ? 0 : rc < 0 ? rc : 1;
 }
 
 int registrar_unknown_ids(
@@ -118,18 +197,18 @@ int registrar_unknown_ids(
 {
 	json_t *unknown = json_array(), *id;
 	size_t i;
-	int rc = unknown ? 0 : -1;
+	int rc = unknown ? 0 : -ENOMEM;
 	pthread_mutex_lock(&registrar->lock);
 	json_array_foreach (ids, i, id) {
-		struct str text = json_str(id);
-		if (rc == 0 && !registry_find_id(registrar->registry, text)) {
-			rc = json_array_append(unknown, id);
-		}
+		int known = rc < 0 ? rc : is_known(registrar, json_str(id), diag);
+		rc = known == 0 && json_array_append(unknown, id) < 0 ? -ENOMEM
+		     : known < 0                                      ? known
+								      : 0;
 	}
 	pthread_mutex_unlock(&registrar->lock);
 	if (rc < 0) {
 		json_decref(unknown);
-		return diag_set(diag, -ENOMEM, "out of memory");
+		return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
 	}
 	*ret_unknown = unknown;
 	return 0;

@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 #include "base/log.h"
+#include "control/plan.h"
 #include "control/registrar.h"
 
 /* An operation whose change is not yet seen by every worker. */
@@ -22,10 +23,41 @@ struct waiting {
 	uint64_t mark; /* registry_passed() */
 };
 
+/* The database hears of a host that often, at least; one that is quiet for longer is not there. */
+#define REGISTRAR_BEAT_S   30
+#define REGISTRAR_QUIET_MS (4 * INT64_C(1000) * REGISTRAR_BEAT_S)
+
+/* An instance that is on its way to another host: taken from here, and not yet given away. */
+struct leaving {
+	char *name;
+	uint64_t revision; /* of the row that says so */
+	uint64_t mark;     /* registry_passed(): nobody sees it here any more */
+};
+
+/* What one of many hosts keeps. */
+struct fleet {
+	const char *version;
+	uint64_t applied; /* the revision of the database that is here */
+	uint64_t told;    /* the one that the database knows of */
+	uint64_t mark;    /* of what was published last */
+	int64_t beat_s;   /* when the database heard of us last */
+	bool copy_behind; /* the copy could not be written */
+	struct leaving *leaving;
+	size_t n_leaving;
+	size_t cap_leaving;
+	uint64_t lost;       /* samples that were forgotten before they could be sent */
+	uint64_t refused;    /* rows that could not be published */
+	int64_t forgot_hour; /* when what is too old was last forgotten */
+	struct log_limit send_limit;
+};
+
 struct registrar {
 	struct registry *registry;
 	struct store *store;
+	struct store *points; /* where what is counted goes; the same where there is one host */
 	const struct site *site;
+	struct str host;     /* whose instances are here; empty: all that there are */
+	struct fleet *fleet; /* NULL: there is no other host */
 	int64_t (*now_s)(void);
 	pthread_mutex_t lock; /* protects store and registry against a second writer */
 	bool may_have_roles;  /* an instance may have credentials from a file */
@@ -40,11 +72,59 @@ struct registrar {
 	struct log_limit age_limit;
 };
 
-struct plan;
+/* How a change is made: planned, perhaps more than once, carried out, and then told of. */
+struct registrar_planner {
+	int (*plan)(struct registrar *registrar, struct plan *plan, void *ctx, struct diag *diag);
+	void (*done)(const struct plan *plan, void *ctx); /* NULL: nobody needs to know */
+	void *ctx;
+};
 
-/* Carry a plan out: checked, stored, published. */
-MUST_CHECK int registrar_commit(struct registrar *registrar, struct plan *plan,
-	const struct deed *deed, struct diag *diag);
+/*
+ * Under the lock: plan, check, store, publish. In a fleet others write as well: when one of them was
+ * faster, what is here is brought up to date, and it is planned once more.
+ */
+MUST_CHECK int registrar_carry_out(struct registrar *registrar, const struct deed *deed,
+	const struct registrar_planner *planner, struct diag *diag);
+
+static inline int registrar_change(struct registrar *registrar, const struct deed *deed,
+	int (*plan)(struct registrar *registrar, struct plan *plan, void *ctx, struct diag *diag),
+	void *ctx, struct diag *diag)
+{
+	const struct registrar_planner planner = {plan, NULL, ctx};
+	return registrar_carry_out(registrar, deed, &planner, diag);
+}
+
+/* Forget what registrar_join() and the others have made. */
+void registrar_leave(struct registrar *registrar);
+
+/* Publish what others have changed, or, with `all`, whatever is not as the database has it. */
+MUST_CHECK int registrar_bring_up(struct registrar *registrar, bool all, struct diag *diag);
+
+/* Append this host's operations that are open in the store and do not wait here yet. */
+MUST_CHECK int registrar_open_operations(
+	struct registrar *registrar, json_t *list, struct diag *diag);
+
+/* Have these operations (an array) end when every worker has what was published last. */
+void registrar_await_all(struct registrar *registrar, const json_t *operations);
+
+/* Send what was counted to the database, as far as that can be done in a moment. */
+void registrar_send_points(struct registrar *registrar);
+
+/* Whether this host does what only one of a fleet's needs to do. */
+bool registrar_leads(struct registrar *registrar);
+
+/*
+ * E_EXISTS when an instance of the plan that is, or goes, elsewhere would stand in another's way there.
+ */
+MUST_CHECK int registrar_check_elsewhere(
+	struct registrar *registrar, const struct plan *plan, struct diag *diag);
+
+/* Where a change of that row belongs. Borrows the row. */
+struct plan_place registrar_place(const struct registrar *registrar, const struct row *before);
+
+/* The name of the instance that has an id, under the lock. E_NOTFOUND when there is none. */
+MUST_CHECK int registrar_find_name(
+	struct registrar *registrar, struct str id, struct buf *ret_name, struct diag *diag);
 
 /* Put what was counted into the history once its minute is over. What goes wrong is logged. */
 void registrar_record(struct registrar *registrar);

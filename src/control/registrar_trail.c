@@ -3,7 +3,7 @@
 
 #include "base/array.h"
 #include "base/json.h"
-#include "control/registrar_state.h"
+#include "control/registrar_elsewhere.h"
 
 #define MS_PER_S 1000
 
@@ -25,15 +25,20 @@ static void await(struct registrar *registrar, json_t *operation, uint64_t mark)
 	}
 }
 
-void registrar_await(struct registrar *registrar, const struct deed *deed)
+void registrar_await_all(struct registrar *registrar, const json_t *operations)
 {
 	uint64_t mark = registry_mark(registrar->registry);
 	json_t *operation;
 	size_t i;
+	json_array_foreach (operations, i, operation) {
+		await(registrar, operation, mark);
+	}
+}
+
+void registrar_await(struct registrar *registrar, const struct deed *deed)
+{
 	if (deed) {
-		json_array_foreach (deed->operations, i, operation) {
-			await(registrar, operation, mark);
-		}
+		registrar_await_all(registrar, deed->operations);
 	}
 }
 
@@ -46,7 +51,7 @@ static int end(struct registrar *registrar, json_t *operation)
 		now_ms = (int64_t)(began_s * MS_PER_S);
 	}
 	TRY(trail_end(operation, TRAIL_SUCCEEDED, NULL, now_ms));
-	return trail_put(registrar->store, operation, NULL);
+	return trail_put(registrar->store, operation, registrar->host, NULL);
 }
 
 /* Those first in the list: they began first, so none behind one that must wait can be ready. */
@@ -189,6 +194,30 @@ int registrar_operation(
 	return 0;
 }
 
+static bool is_waiting(const struct registrar *registrar, struct str id)
+{
+	for (size_t i = 0; i < registrar->n_waiting; i++) {
+		if (str_eq(json_str_member(registrar->waiting[i].operation, "id"), id)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+int registrar_open_operations(struct registrar *registrar, json_t *list, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	struct reading reading = {.list = list, .most = SIZE_MAX};
+	TRY(store->ops->operation_open(store, registrar->host, on_operation, &reading, diag));
+	for (size_t i = json_array_size(list); i-- > 0;) {
+		struct str id = json_str_member(json_array_get(list, i), "id");
+		if (is_waiting(registrar, id)) {
+			(void)json_array_remove(list, i); /* it is there */
+		}
+	}
+	return 0;
+}
+
 /* They were on their way when a daemon ended. All that the store holds is in force now. */
 int registrar_settle_left(struct registrar *registrar, struct diag *diag)
 {
@@ -200,7 +229,7 @@ int registrar_settle_left(struct registrar *registrar, struct diag *diag)
 	if (!list) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
-	TRY(store->ops->operation_open(store, STR_EMPTY, on_operation, &reading, diag));
+	TRY(store->ops->operation_open(store, registrar->host, on_operation, &reading, diag));
 	if (json_array_size(list) == 0) {
 		return 0;
 	}
@@ -223,8 +252,10 @@ static int record(struct registrar *registrar, const struct deed *deed, struct s
 {
 	struct store *store = registrar->store;
 	TRY(store->ops->begin(store, diag));
-	const struct trail_record one = {
-		.resource = resource, .result = result, .operation = operation};
+	const struct trail_record one = {.resource = resource,
+		.result = result,
+		.operation = operation,
+		.host = registrar->host};
 	int rc = trail_write(store, deed, &one, diag);
 	if (rc < 0) {
 		store->ops->rollback(store);
@@ -245,11 +276,9 @@ void registrar_tell(struct registrar *registrar, const struct deed *deed, struct
 static int reboot(
 	struct registrar *registrar, const struct deed *deed, struct str name, struct diag *diag)
 {
-	const struct entry *entry = registry_find(registrar->registry, name);
-	const struct instance *instance = entry ? entry_instance(entry) : NULL;
-	if (!instance) {
-		return diag_set(diag, E_NOTFOUND, "there is no instance '%.*s'", STR_FMT(name));
-	}
+	CLEANUP(glimpse_done) struct glimpse glimpse = {0};
+	TRY(glimpse_by_name(registrar, name, &glimpse, diag));
+	const struct instance *instance = entry_instance(glimpse.entry);
 	if (!instance->running) {
 		return diag_set(diag, E_EXISTS, "instance '%.*s' is not running", STR_FMT(name));
 	}
@@ -294,10 +323,11 @@ void registrar_tick(struct registrar *registrar)
 	pthread_mutex_lock(&registrar->lock);
 	registrar_settle(registrar);
 	int64_t hour = registrar->now_s() / 3600;
-	if (hour != registrar->trimmed_hour && trim(registrar) == 0) {
+	if (hour != registrar->trimmed_hour && registrar_leads(registrar) && trim(registrar) == 0) {
 		registrar->trimmed_hour = hour;
 	}
 	registrar_record(registrar);
+	registrar_send_points(registrar);
 	registrar_age(registrar);
 	(void)registry_reclaim(registrar->registry); /* what still waits is freed later */
 	pthread_mutex_unlock(&registrar->lock);

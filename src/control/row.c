@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "control/plan.h"
 
 void row_done(struct row *row)
 {
 	json_decref(row->spec);
 	free(row->file_spec);
+	free(row->host);
+	free(row->next_host);
 }
 
 struct instance_record row_record(const struct store_instance *from)
@@ -30,16 +31,31 @@ json_t *row_parse(struct str text)
 
 bool row_is_hidden(const struct store_instance *row)
 {
-	return str_eq(row->spec, STR(PLAN_HIDDEN));
+	return str_eq(row->spec, STR(ROW_HIDDEN));
+}
+
+int row_take(struct row *ret_row, const struct store_instance *from)
+{
+	struct row *row = ret_row;
+	*row = (struct row){.revision = from->revision, .record = row_record(from)};
+	row->spec = row_parse(from->spec);
+	row->file_spec = from->file_spec.p ? str_dup(from->file_spec) : NULL;
+	row->host = str_dup(from->host);
+	row->next_host = str_dup(from->next_host);
+	bool complete =
+		row->spec && (row->file_spec || !from->file_spec.p) && row->host && row->next_host;
+	return complete ? 0 : E_DAMAGED;
 }
 
 static int keep_row(void *ctx, const struct store_instance *from)
 {
-	struct row *row = ctx;
-	row->spec = row_parse(from->spec);
-	row->file_spec = from->file_spec.p ? str_dup(from->file_spec) : NULL;
-	row->record = row_record(from);
-	return row->spec && (row->file_spec || !from->file_spec.p) ? 0 : E_DAMAGED;
+	return row_take(ctx, from);
+}
+
+int row_instance(const struct row *row, const struct site *site, struct instance **ret_instance,
+	struct diag *diag)
+{
+	return instance_new(row->spec, &row->record, site, NULL, ret_instance, diag);
 }
 
 int row_get(struct store *store, struct str name, struct row *ret_row, struct diag *diag)

@@ -16,21 +16,33 @@
 #include "metadata/instance.h"
 #include "store/store.h"
 
+/* The specification of a row that only remembers what its file said. */
+#define ROW_HIDDEN "null"
+
 /* A row of the store that outlives the callback. */
 struct row {
 	json_t *spec;
 	char *file_spec; /* NULL: not from a file */
+	char *host, *next_host;
+	uint64_t revision;
 	struct instance_record record;
 };
 
 void row_done(struct row *row);
 
 /*
- * Read one. E_NOTFOUND when there is none, or a hidden one (control/plan.h); E_DAMAGED and the store's
- * errors. row_done() in any case.
+ * Read one. E_NOTFOUND when there is none, or a hidden one (ROW_HIDDEN), whose row is there then;
+ * E_DAMAGED and the store's errors. row_done() in any case.
  */
 MUST_CHECK int row_get(
 	struct store *store, struct str name, struct row *ret_row, struct diag *diag);
+
+/* What is in a row that the store shows; 0, or E_DAMAGED. row_done() in any case. */
+MUST_CHECK int row_take(struct row *ret_row, const struct store_instance *from);
+
+/* The instance that it is, without the credentials of a role's file. As instance_new(). */
+MUST_CHECK int row_instance(const struct row *row, const struct site *site,
+	struct instance **ret_instance, struct diag *diag);
 
 /* A specification as the store has it; a hidden one's is JSON's null. NULL: it is none. */
 json_t *row_parse(struct str text);

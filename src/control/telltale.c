@@ -28,16 +28,14 @@ static int on_get_instance(struct call *call)
 /* A page's token is the name of its predecessor's last instance. */
 static int on_get_instances(struct call *call)
 {
-	struct registrar_query query = {.most = REGISTRAR_PAGE};
+	CLEANUP(buf_done) struct buf after = BUF_EMPTY;
+	struct registrar_query query = {.most = REGISTRAR_PAGE, .ret_after = &after};
 	json_t *views;
 	bool more;
 	TRY(request_text_if(call->request, "pageToken", &query.after, &call->diag));
 	TRY(registrar_list(call->api->registrar, &query, &views, &more, &call->diag));
-	if (more) {
-		const json_t *last = json_array_get(views, json_array_size(views) - 1);
-		TRY(call_set(call, "nextPageToken", json_incref(json_object_get(last, "name"))));
-	}
-	return call_set(call, "instances", views);
+	TRY(call_set(call, "instances", views));
+	return more ? call_set(call, "nextPageToken", json_from_str(buf_str(&after))) : 0;
 }
 
 /* Which were put: their names, since there may be very many. */

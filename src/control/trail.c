@@ -51,12 +51,13 @@ int trail_end(json_t *operation, enum trail_end end, const char *details, int64_
 	return rc < 0 ? -ENOMEM : 0;
 }
 
-int trail_put(struct store *store, const json_t *operation, struct diag *diag)
+int trail_put(struct store *store, const json_t *operation, struct str host, struct diag *diag)
 {
 	char *body = json_dumps(operation, JSON_COMPACT);
 	struct store_operation row = {
 		.id = json_str_member(operation, "id"),
 		.resource = json_str_member(operation, "resourceName"),
+		.host = host,
 		.open = !json_is_true(json_object_get(operation, "isTerminal")),
 	};
 	if (!body) {
@@ -82,5 +83,5 @@ int trail_write(struct store *store, const struct deed *deed, const struct trail
 		.request_id = deed->request_id,
 	};
 	TRY(store->ops->audit_add(store, &audit, diag));
-	return record->operation ? trail_put(store, record->operation, diag) : 0;
+	return record->operation ? trail_put(store, record->operation, record->host, diag) : 0;
 }

@@ -47,8 +47,9 @@ enum trail_end { TRAIL_SUCCEEDED, TRAIL_FAILED };
 /* Say in the record how it ended. details: of a failure, else NULL. Returns 0 or -ENOMEM. */
 MUST_CHECK int trail_end(json_t *operation, enum trail_end end, const char *details, int64_t at_ms);
 
-/* Write an operation as it is now. In a transaction. */
-MUST_CHECK int trail_put(struct store *store, const json_t *operation, struct diag *diag);
+/* Write an operation as it is now. host: who carries it out. In a transaction. */
+MUST_CHECK int trail_put(
+	struct store *store, const json_t *operation, struct str host, struct diag *diag);
 
 /* What is recorded of a deed on one resource. Borrowed. */
 struct trail_record {
@@ -56,6 +57,7 @@ struct trail_record {
 	struct str change;       /* control/difference.h */
 	struct str result;       /* "ok", or an error's code */
 	const json_t *operation; /* NULL: none */
+	struct str host;         /* who carries the operation out */
 };
 
 /* Write the audit record, and the operation when there is one. In a transaction. */

@@ -546,6 +546,27 @@ static int replace(struct registry *registry, struct entry *entry, struct instan
 	return 0;
 }
 
+struct entry *registry_lone(
+	const struct registry *registry, struct instance *instance, bool in_force)
+{
+	struct entry *entry = calloc(1, sizeof *entry + registry->workers * sizeof entry->stats[0]);
+	if (!entry) {
+		instance_free(instance);
+		return NULL;
+	}
+	atomic_store_explicit(&entry->current, instance, memory_order_seq_cst);
+	entry->mark = in_force ? 0 : UINT64_MAX;
+	return entry;
+}
+
+void registry_lone_free(struct entry *entry)
+{
+	if (entry) {
+		instance_free(current(entry));
+		free(entry);
+	}
+}
+
 int registry_can_put(
 	const struct registry *registry, const struct instance *instance, struct diag *diag)
 {

@@ -45,6 +45,7 @@ struct entry {
 	struct entry *next_dead; /* of those that were removed; the writer's */
 	uint64_t dead_epoch;     /* when it was removed; the writer's */
 	uint64_t mark;           /* of its last change: registry_passed(); the writer's */
+	uint64_t revision;       /* of the store's row that it shows, where others write too; the writer's */
 	uint64_t reported[2];    /* of the first two counters: what is recorded; the writer's */
 	bool detached;           /* by registry_detach(); the writer's */
 	_Atomic(struct stats *) stats[]; /* one a worker, NULL until first needed */
@@ -123,6 +124,16 @@ MUST_CHECK int registry_check(struct instance *const *instances, size_t n, struc
 /* By name, and by id; NULL: none. */
 struct entry *registry_find(const struct registry *registry, struct str name);
 struct entry *registry_find_id(const struct registry *registry, struct str id);
+
+/*
+ * An entry that nobody can find, to look at an instance that is elsewhere as at one that is here. Takes
+ * the instance, also on failure.
+ * in_force  what registry_passed() says of its mark
+ * NULL when out of memory.
+ */
+struct entry *registry_lone(
+	const struct registry *registry, struct instance *instance, bool in_force);
+void registry_lone_free(struct entry *entry);
 
 /* How many there are; any thread may ask. */
 size_t registry_count(const struct registry *registry);

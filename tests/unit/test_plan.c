@@ -3,11 +3,13 @@
 
 #include "control/plan.h"
 
+static const struct plan_place anywhere = {.base = STORE_ANY};
+
 /* Plan an instance from a short text; what plan_put() says. */
 static int put(struct control *c, struct plan *plan, const char *spec_text)
 {
 	json_t *spec = help_json(spec_text);
-	int rc = plan_put(plan, spec, STR_EMPTY, &help_record, &help_site, &c->diag);
+	int rc = plan_put(plan, spec, STR_EMPTY, &help_record, &anywhere, &c->diag);
 	json_decref(spec);
 	return rc;
 }
@@ -20,7 +22,7 @@ static int commit(struct control *c, struct plan *plan)
 static void nothing_to_do(void **state)
 {
 	struct control *c = *state;
-	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
+	CLEANUP(plan_done) struct plan plan = PLAN_OF(&help_site);
 	unsigned calls = store_memory_calls(c->store);
 	assert_int_equal(commit(c, &plan), 0);
 	assert_int_equal(store_memory_calls(c->store), calls);
@@ -30,7 +32,7 @@ static void nothing_to_do(void **state)
 static void put_and_delete(void **state)
 {
 	struct control *c = *state;
-	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
+	CLEANUP(plan_done) struct plan plan = PLAN_OF(&help_site);
 	assert_int_equal(put(c, &plan, "{'name': 'n2', 'privateIpAddress': '10.0.0.2'}"), 0);
 	assert_int_equal(put(c, &plan, "{'name': 'n1', 'privateIpAddress': '10.0.0.1'}"), 0);
 	assert_int_equal(commit(c, &plan), 0);
@@ -48,7 +50,7 @@ static void put_and_delete(void **state)
 		(void)snprintf(spec, sizeof spec, "{'name': '%s', 'privateIpAddress': '10.0.0.1'}",
 			names[i]);
 		assert_int_equal(put(c, &plan, spec), 0);
-		assert_int_equal(plan_delete(&plan, str_of(goes)), 0);
+		assert_int_equal(plan_delete(&plan, str_of(goes), &anywhere, &c->diag), 0);
 		assert_int_equal(commit(c, &plan), 0);
 		case_text(__LINE__, control_who(c, "10.0.0.1"), names[i]);
 		assert_null(control_instance(c, goes));
@@ -59,11 +61,12 @@ static void put_and_delete(void **state)
 static void hidden(void **state)
 {
 	struct control *c = *state;
-	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
+	CLEANUP(plan_done) struct plan plan = PLAN_OF(&help_site);
 	assert_int_equal(put(c, &plan, "{'name': 'n1'}"), 0);
 	assert_int_equal(commit(c, &plan), 0);
 	plan_done(&plan);
-	assert_int_equal(plan_hide(&plan, STR("n1"), STR("{\"name\":\"n1\"}")), 0);
+	assert_int_equal(
+		plan_hide(&plan, STR("n1"), STR("{\"name\":\"n1\"}"), &anywhere, &c->diag), 0);
 	assert_int_equal(commit(c, &plan), 0);
 	char *dump = control_dump(c);
 	assert_string_equal(dump, "n1|null|{\"name\":\"n1\"}|0|0|0|0\n--\n");
@@ -74,7 +77,7 @@ static void hidden(void **state)
 static void others_are_not_disturbed(void **state)
 {
 	struct control *c = *state;
-	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
+	CLEANUP(plan_done) struct plan plan = PLAN_OF(&help_site);
 	assert_int_equal(put(c, &plan, "{'name': 'n1', 'privateIpAddress': '10.0.0.1'}"), 0);
 	assert_int_equal(put(c, &plan, "{'name': 'n2', 'privateIpAddress': '10.0.0.2'}"), 0);
 	assert_int_equal(put(c, &plan, "{'name': 'n3', 'privateIpAddress': '10.0.0.3'}"), 0);
@@ -129,7 +132,7 @@ static void refused(void **state)
 		{__LINE__, "{'name': 'n1', 'metadata': {'x': 1}}", E_SYNTAX, "metadata"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
+		CLEANUP(plan_done) struct plan plan = PLAN_OF(&help_site);
 		assert_int_equal(put(c, &plan, "{'name': 'good'}"), 0);
 		case_int(cases[i].line, put(c, &plan, cases[i].spec), cases[i].rc);
 		if (!strstr(c->diag.text, cases[i].says)) {
@@ -141,7 +144,7 @@ static void refused(void **state)
 static void contradictions(void **state)
 {
 	struct control *c = *state;
-	CLEANUP(plan_done) struct plan plan = PLAN_EMPTY;
+	CLEANUP(plan_done) struct plan plan = PLAN_OF(&help_site);
 	assert_int_equal(put(c, &plan, "{'name': 'n1', 'privateIpAddress': '10.0.0.1'}"), 0);
 	assert_int_equal(put(c, &plan, "{'name': 'n1', 'privateIpAddress': '10.0.0.2'}"), 0);
 	assert_int_equal(commit(c, &plan), E_EXISTS);
@@ -149,7 +152,7 @@ static void contradictions(void **state)
 	assert_int_equal(registry_count(c->registry), 0);
 	plan_done(&plan);
 	/* What the store does not have can't be deleted. */
-	assert_int_equal(plan_delete(&plan, STR("n9")), 0);
+	assert_int_equal(plan_delete(&plan, STR("n9"), &anywhere, &c->diag), 0);
 	assert_int_equal(commit(c, &plan), E_NOTFOUND);
 }
 

@@ -1,0 +1,253 @@
+#include "control/outbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/array.h"
+#include "control/host_row.h"
+#include "control/points.h"
+
+#define MINUTES      (points_grains[POINTS_60_S].period_s)
+#define START_AT_END INT64_MAX
+
+struct item {
+	char *id; /* as the copy has it */
+	char *bytes;
+	size_t n_bytes;
+	int64_t start_s;
+};
+
+struct items {
+	struct item *v;
+	size_t n;
+	size_t cap;
+	size_t most;
+	bool closed; /* those of a batch, else those of none */
+};
+
+static void items_done(struct items *items)
+{
+	for (size_t i = 0; i < items->n; i++) {
+		free(items->v[i].id);
+		free(items->v[i].bytes);
+	}
+	free(items->v);
+}
+
+static int on_points(void *ctx, const struct store_points *points)
+{
+	struct items *items = ctx;
+	if (outbox_is_closed(points->instance_id) != items->closed) {
+		return 0;
+	}
+	if (items->n == items->most) {
+		return 1;
+	}
+	struct item *v = array_room(items->v, items->n, &items->cap, sizeof *v);
+	if (!v) {
+		return -ENOMEM;
+	}
+	items->v = v;
+	struct item *item = &items->v[items->n++];
+	*item = (struct item){.id = str_dup(points->instance_id),
+		.bytes = str_dup(points->bytes),
+		.n_bytes = points->bytes.n,
+		.start_s = points->start_s};
+	return item->id && item->bytes ? 0 : -ENOMEM;
+}
+
+/* The oldest first. */
+static int take(struct store *copy, int64_t until_s, struct items *items, struct diag *diag)
+{
+	int rc = copy->ops->points_before(copy, MINUTES, until_s, on_points, items, diag);
+	return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
+}
+
+static int finish(struct store *store, int rc, struct diag *diag)
+{
+	if (rc < 0) {
+		store->ops->rollback(store);
+		return rc;
+	}
+	return store->ops->commit(store, diag);
+}
+
+static void set_recorded(struct store_host *host, const void *ctx)
+{
+	host->recorded = *(const uint64_t *)ctx;
+}
+
+/* --- closing --------------------------------------------------------------------------------- */
+
+static int close_run(struct store *copy, const struct item *item, struct diag *diag)
+{
+	CLEANUP(buf_done) struct buf id = BUF_EMPTY;
+	buf_add_char(&id, OUTBOX_CLOSED);
+	buf_add(&id, str_of(item->id));
+	if (buf_status(&id) < 0) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	const struct store_points points = {.instance_id = buf_str(&id),
+		.period_s = MINUTES,
+		.start_s = item->start_s,
+		.bytes = {item->bytes, item->n_bytes}};
+	TRY(copy->ops->points_put(copy, &points, diag));
+	return copy->ops->points_delete(copy, str_of(item->id), MINUTES, item->start_s, diag);
+}
+
+/* A new batch, if there is something to send. */
+static int close_batch(
+	struct store *copy, struct str host, uint64_t number, unsigned most, struct diag *diag)
+{
+	CLEANUP(items_done) struct items items = {.most = most};
+	TRY(take(copy, START_AT_END, &items, diag));
+	if (items.n == 0) {
+		return 0;
+	}
+	TRY(copy->ops->begin(copy, diag));
+	int rc = host_row_change(copy, host, set_recorded, &number, diag);
+	for (size_t i = 0; rc == 0 && i < items.n; i++) {
+		rc = close_run(copy, &items.v[i], diag);
+	}
+	return finish(copy, rc, diag);
+}
+
+/* --- sending --------------------------------------------------------------------------------- */
+
+struct load {
+	struct points_run *run;
+	int rc;
+};
+
+static int on_load(void *ctx, const struct store_points *points)
+{
+	struct load *load = ctx;
+	load->rc = points_decode(load->run, POINTS_60_S, points->start_s, points->bytes);
+	return 0;
+}
+
+/* Add a run to the database's. Of two halves of one minute, one sample. */
+static int add_run(struct store *database, const struct item *item, struct diag *diag)
+{
+	CLEANUP(buf_done) struct buf bytes = BUF_EMPTY;
+	struct points_run all, more;
+	struct load load = {.run = &all};
+	struct str id = str_from(str_of(item->id), 1);
+	TRY(points_decode(
+		&more, POINTS_60_S, item->start_s, (struct str){item->bytes, item->n_bytes}));
+	points_init(&all, POINTS_60_S, item->start_s);
+	int rc = database->ops->points_get(
+		database, id, MINUTES, item->start_s, on_load, &load, diag);
+	TRY(rc == E_NOTFOUND ? 0 : rc);
+	if (load.rc < 0) {
+		return load.rc;
+	}
+	for (unsigned slot = 0; slot < points_slots(POINTS_60_S); slot++) {
+		for (unsigned metric = 0; metric < POINTS_METRICS; metric++) {
+			if (more.at[slot][metric].n) {
+				points_add(&all, points_time(&more, slot), metric,
+					&more.at[slot][metric]);
+			}
+		}
+	}
+	if (points_encode(&all, &bytes) < 0) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	const struct store_points points = {.instance_id = id,
+		.period_s = MINUTES,
+		.start_s = item->start_s,
+		.bytes = buf_str(&bytes)};
+	return database->ops->points_put(database, &points, diag);
+}
+
+/* ret_damaged: how many runs could not be read, here or there; they are left out. */
+static int add_batch(struct store *database, struct str host, uint64_t number,
+	const struct items *items, size_t *ret_damaged, struct diag *diag)
+{
+	TRY(database->ops->begin(database, diag));
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < items->n; i++) {
+		rc = add_run(database, &items->v[i], diag);
+		if (rc == E_DAMAGED || rc == E_VERSION) {
+			++*ret_damaged;
+			rc = 0;
+		}
+	}
+	if (rc == 0) {
+		rc = host_row_change(database, host, set_recorded, &number, diag);
+	}
+	return finish(database, rc, diag);
+}
+
+static int forget(struct store *copy, const struct items *items, struct diag *diag)
+{
+	TRY(copy->ops->begin(copy, diag));
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < items->n; i++) {
+		const struct item *item = &items->v[i];
+		rc = copy->ops->points_delete(copy, str_of(item->id), MINUTES, item->start_s, diag);
+	}
+	return finish(copy, rc, diag);
+}
+
+int outbox_send(struct store *copy, struct store *database, struct str host, unsigned most,
+	struct diag *diag)
+{
+	CLEANUP(items_done) struct items batch = {.most = SIZE_MAX, .closed = true};
+	uint64_t number, sent;
+	size_t damaged = 0;
+	TRY(host_row_recorded(copy, host, &number, diag));
+	TRY(take(copy, START_AT_END, &batch, diag));
+	if (batch.n == 0) {
+		number++;
+		TRY(close_batch(copy, host, number, most, diag));
+		TRY(take(copy, START_AT_END, &batch, diag));
+	}
+	if (batch.n == 0) {
+		return 0;
+	}
+	TRY(host_row_recorded(database, host, &sent, diag));
+	if (sent < number) {
+		TRY(add_batch(database, host, number, &batch, &damaged, diag));
+	}
+	TRY(forget(copy, &batch, diag));
+	if (damaged) {
+		return diag_set(diag, E_DAMAGED,
+			"%zu runs of metric points could not be read and are lost", damaged);
+	}
+	return (int)batch.n;
+}
+
+/* --- forgetting ------------------------------------------------------------------------------ */
+
+static uint64_t samples_of(const struct item *item)
+{
+	struct points_run run;
+	uint64_t n = 0;
+	if (points_decode(&run, POINTS_60_S, item->start_s,
+		    (struct str){item->bytes, item->n_bytes}) < 0) {
+		return 0;
+	}
+	for (unsigned slot = 0; slot < points_slots(POINTS_60_S); slot++) {
+		for (unsigned metric = 0; metric < POINTS_METRICS; metric++) {
+			n += run.at[slot][metric].n;
+		}
+	}
+	return n;
+}
+
+int outbox_forget(
+	struct store *copy, int64_t before_s, unsigned most, uint64_t *ret_lost, struct diag *diag)
+{
+	CLEANUP(items_done) struct items items = {.most = most};
+	*ret_lost = 0;
+	TRY(take(copy, before_s, &items, diag));
+	if (items.n == 0) {
+		return 0;
+	}
+	TRY(forget(copy, &items, diag));
+	for (size_t i = 0; i < items.n; i++) {
+		*ret_lost += samples_of(&items.v[i]);
+	}
+	return 0;
+}

@@ -1,0 +1,240 @@
+/* From one host of a fleet to another. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/array.h"
+#include "control/registrar_elsewhere.h"
+#include "control/row.h"
+
+/* --- what would stand in its way there ------------------------------------------------------- */
+
+struct neighbours {
+	const struct registrar *registrar;
+	const struct plan *plan;
+	struct instance **v;
+	size_t n, cap;
+	size_t n_own; /* those that were made here */
+};
+
+static bool is_planned(const struct plan *plan, struct str name)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		if (str_eq(str_of(plan->v[i].name), name)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int add(struct neighbours *all, struct instance *instance)
+{
+	struct instance **v = array_room(all->v, all->n, &all->cap, sizeof(struct instance *));
+	if (!v) {
+		return -ENOMEM;
+	}
+	all->v = v;
+	all->v[all->n++] = instance;
+	return 0;
+}
+
+static int on_row(void *ctx, const struct store_instance *from)
+{
+	struct neighbours *all = ctx;
+	struct instance *instance = NULL;
+	CLEANUP(row_done) struct row row = {0};
+	if (row_is_hidden(from) || is_planned(all->plan, from->name)) {
+		return 0;
+	}
+	/* What makes no sense stands in nobody's way. */
+	if (row_take(&row, from) < 0 ||
+		row_instance(&row, all->registrar->site, &instance, NULL) < 0) {
+		return 0;
+	}
+	int rc = add(all, instance);
+	if (rc < 0) {
+		instance_free(instance);
+		return rc;
+	}
+	all->n_own = all->n;
+	return 0;
+}
+
+static const char *goal(const struct change *change)
+{
+	return change->next_host[0] ? change->next_host : change->host;
+}
+
+static int check_host(
+	struct registrar *registrar, const struct plan *plan, const char *host, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	struct neighbours all = {.registrar = registrar, .plan = plan};
+	int rc = store->ops->instance_each(store, str_of(host), STR_EMPTY, on_row, &all, diag);
+	for (size_t i = 0; rc == 0 && i < plan->n; i++) {
+		const struct change *change = &plan->v[i];
+		if (change->instance && strcmp(goal(change), host) == 0) {
+			rc = add(&all, change->instance);
+		}
+	}
+	if (rc == 0) {
+		rc = registry_check(all.v, all.n, diag);
+	}
+	for (size_t i = 0; i < all.n_own; i++) {
+		instance_free(all.v[i]);
+	}
+	free(all.v);
+	return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
+}
+
+/* By which its host knows it. */
+static bool is_known_alike(const struct instance *a, const struct instance *b)
+{
+	return strcmp(a->id, b->id) == 0 && a->n_addresses == b->n_addresses &&
+	       str_eq(a->network, b->network) && str_eq(a->interface, b->interface) &&
+	       memcmp(a->addresses, b->addresses, a->n_addresses * sizeof *a->addresses) == 0;
+}
+
+/* Whether nobody here can tell if it has a place where it is to be. */
+static bool is_foreign(const struct registrar *registrar, const struct change *change)
+{
+	if (!change->instance || str_eq(str_of(goal(change)), registrar->host)) {
+		return false;
+	}
+	bool stays = change->elsewhere && !change->next_host[0] && change->before;
+	return !stays || !is_known_alike(change->before, change->instance);
+}
+
+static bool is_checked(const struct registrar *registrar, const struct plan *plan, size_t until)
+{
+	for (size_t i = 0; i < until; i++) {
+		if (is_foreign(registrar, &plan->v[i]) &&
+			strcmp(goal(&plan->v[i]), goal(&plan->v[until])) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+int registrar_check_elsewhere(
+	struct registrar *registrar, const struct plan *plan, struct diag *diag)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		if (is_foreign(registrar, &plan->v[i]) && !is_checked(registrar, plan, i)) {
+			TRY(check_host(registrar, plan, goal(&plan->v[i]), diag));
+		}
+	}
+	return 0;
+}
+
+/* --- moving ---------------------------------------------------------------------------------- */
+
+struct move {
+	struct str name;
+	struct str host;
+	bool force;
+};
+
+static int on_host(void *ctx, const struct store_host *host)
+{
+	*(struct store_host *)ctx = *host;
+	return 0;
+}
+
+static int find_host(struct registrar *registrar, struct str name, struct store_host *ret_host,
+	struct diag *diag)
+{
+	struct store *store = registrar->store;
+	int rc = store->ops->host_get(store, name, on_host, ret_host, diag);
+	if (rc == E_NOTFOUND) {
+		return diag_set(diag, rc, "there is no host '%.*s' in the fleet", STR_FMT(name));
+	}
+	return rc;
+}
+
+static int plan_move(struct registrar *registrar, struct plan *plan, void *ctx, struct diag *diag)
+{
+	const struct move *move = ctx;
+	struct store_host host;
+	CLEANUP(row_done) struct row row = {0};
+	TRY(row_get(registrar->store, move->name, &row, diag));
+	TRY(find_host(registrar, move->host, &host, diag));
+	struct plan_place place = registrar_place(registrar, &row);
+	bool is_there = str_eq(place.host, move->host);
+	if (is_there && place.next_host.n == 0) {
+		return diag_set(diag, E_EXISTS, "host '%.*s' serves instance '%.*s' already",
+			STR_FMT(move->host), STR_FMT(move->name));
+	}
+	place.next_host = move->force || is_there ? STR("") : move->host;
+	place.host = move->force ? move->host : place.host;
+	struct str file_spec = row.file_spec ? str_of(row.file_spec) : STR_EMPTY;
+	return plan_put(plan, row.spec, file_spec, &row.record, &place, diag);
+}
+
+int registrar_move(struct registrar *registrar, const struct deed *deed, struct str name,
+	struct str host, bool force, struct diag *diag)
+{
+	struct move move = {name, host, force};
+	if (!registrar->fleet) {
+		return diag_set(diag, E_NOTFOUND,
+			"this daemon is no host of a fleet: its store is not PostgreSQL");
+	}
+	return registrar_change(registrar, deed, plan_move, &move, diag);
+}
+
+/* --- forgetting ------------------------------------------------------------------------------ */
+
+static int on_any(void *ctx, const struct store_instance *row)
+{
+	(void)row;
+	*(bool *)ctx = true;
+	return E_AGAIN;
+}
+
+static int check_forgettable(struct registrar *registrar, struct str name, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	struct store_host host;
+	bool any = false;
+	TRY(find_host(registrar, name, &host, diag));
+	if (host.quiet_ms < REGISTRAR_QUIET_MS) {
+		return diag_set(diag, E_EXISTS,
+			"host '%.*s' is there: the database heard of it %lld seconds ago",
+			STR_FMT(name), (long long)(host.quiet_ms / 1000));
+	}
+	int rc = store->ops->instance_each(store, name, STR_EMPTY, on_any, &any, diag);
+	TRY(rc == E_AGAIN ? 0 : rc);
+	return any ? diag_set(diag, E_EXISTS,
+			     "host '%.*s' has instances; move them with --force, or delete them",
+			     STR_FMT(name))
+		   : 0;
+}
+
+static int forget_host(
+	struct registrar *registrar, const struct deed *deed, struct str name, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	TRY(check_forgettable(registrar, name, diag));
+	TRY(store->ops->begin(store, diag));
+	int rc = store->ops->host_delete(store, name, diag);
+	if (rc == 0 && deed) {
+		const struct trail_record record = {.resource = name, .result = STR("ok")};
+		rc = trail_write(store, deed, &record, diag);
+	}
+	if (rc < 0) {
+		store->ops->rollback(store);
+		return rc;
+	}
+	return store->ops->commit(store, diag);
+}
+
+int registrar_forget_host(
+	struct registrar *registrar, const struct deed *deed, struct str host, struct diag *diag)
+{
+	if (!registrar->fleet) {
+		return diag_set(diag, E_NOTFOUND, "this daemon is no host of a fleet");
+	}
+	pthread_mutex_lock(&registrar->lock);
+	int rc = forget_host(registrar, deed, host, diag);
+	pthread_mutex_unlock(&registrar->lock);
+	return rc;
+}
