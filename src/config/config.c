@@ -443,20 +443,14 @@ static int default_listen(struct config *config)
 	return 0;
 }
 
-static int default_path(struct loader *loader, const struct setting *row)
+static int default_usual(struct loader *loader, const struct setting *row)
 {
-	CLEANUP(buf_done) struct buf path = BUF_EMPTY;
+	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
 	struct diag why = {{0}};
-	int rc;
-	if (row->type == SETTING_STORE) {
-		buf_add(&path, STR("sqlite://"));
-		rc = setting_default_store(&path, &why);
-	} else {
-		rc = setting_default_socket(&path, &why);
-	}
-	if (rc == 0) {
+	int rc = row->usual(&text, &why);
+	if (rc == 0 && text.n > 0) {
 		rc = setting_take(
-			row, &loader->config->arena_, NULL, buf_str(&path), loader->config, &why);
+			row, &loader->config->arena_, NULL, buf_str(&text), loader->config, &why);
 	}
 	return rc < 0 ? diag_set(loader->diag, rc, "%s: %s", row->name.p, why.text) : 0;
 }
@@ -481,12 +475,12 @@ static int load_default(struct loader *loader, const struct setting *row, bool s
 		return setting_take(
 			row, &config->arena_, NULL, str_of(row->fallback), config, loader->diag);
 	}
+	if (row->usual) {
+		return default_usual(loader, row);
+	}
 	switch (row->type) {
 	case SETTING_LISTEN:
 		return default_listen(config);
-	case SETTING_PATH:
-	case SETTING_STORE:
-		return default_path(loader, row);
 	case SETTING_INSTANCES:
 		return default_instances(loader, sample);
 	case SETTING_ADDRESS:
@@ -494,7 +488,9 @@ static int load_default(struct loader *loader, const struct setting *row, bool s
 	case SETTING_NUMBER:
 	case SETTING_FLAG:
 	case SETTING_TEXT:
+	case SETTING_PATH:
 	case SETTING_FILE:
+	case SETTING_STORE:
 	case SETTING_CREDENTIALS:
 		break;
 	}

@@ -63,8 +63,10 @@ struct config {
 	size_t n_listen;
 	bool listen_default; /* nothing was said: an address that the machine lacks is no fault */
 	struct config_control control;
-	struct str store; /* sqlite://PATH, absolute */
-	struct str user;  /* empty: stays who it is */
+	struct str store;      /* sqlite://PATH, absolute, or postgresql://… */
+	struct str host;       /* which of a fleet's; empty: the machine has no fit name */
+	struct str local_copy; /* path; empty: there is no usual place */
+	struct str user;       /* empty: stays who it is */
 	struct str region;
 	struct str account_id;
 	struct config_limits limits;

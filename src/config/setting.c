@@ -9,10 +9,12 @@
 #include "base/json.h"
 #include "config/check.h"
 #include "config/source.h"
+#include "config/store_url.h"
 #include "metadata/registry.h"
 
 #define NETWORK_MAX     64
 #define USER_MAX        32
+#define HOST_MAX        64
 #define SOCKET_PATH_MAX (sizeof((struct sockaddr_un *)NULL)->sun_path - 1)
 #define RATE_MAX        1000000
 #define CONNECTIONS_MAX 1000000
@@ -24,6 +26,15 @@ static bool is_network(struct str text)
 {
 	return check_word(text) && text.n <= NETWORK_MAX;
 }
+
+static bool is_host(struct str text)
+{
+	return check_word(text) && text.n <= HOST_MAX;
+}
+
+static int default_store(struct buf *ret_text, struct diag *diag);
+static int default_host(struct buf *ret_text, struct diag *diag);
+static int default_copy(struct buf *ret_text, struct diag *diag);
 
 /* A name, or the start of some with "*" behind it, and nowhere else. */
 static bool is_interfaces(struct str text)
@@ -79,6 +90,7 @@ const struct setting settings[] = {
 		.change = SETTING_RESTART,
 		.offset = AT(control.socket),
 		.max = SOCKET_PATH_MAX,
+		.usual = setting_default_socket,
 		.flag = "--socket",
 		.help = "path of the socket that the other commands use"},
 	{.name = STR_INIT("control.tls.certificateFile"),
@@ -115,8 +127,24 @@ const struct setting settings[] = {
 		.type = SETTING_STORE,
 		.change = SETTING_RESTART,
 		.offset = AT(store),
+		.usual = default_store,
 		.flag = "--store",
-		.help = "where instances and secrets are kept, sqlite:PATH"},
+		.help = "where instances and secrets are kept, sqlite:PATH or postgresql://…"},
+	{.name = STR_INIT("host"),
+		.type = SETTING_TEXT,
+		.change = SETTING_RESTART,
+		.offset = AT(host),
+		.usual = default_host,
+		.fits = is_host,
+		.must = "a name of up to 64 letters, digits, '.', '-' and '_'",
+		.help = "which of a fleet's hosts this is; unless set the machine's name"},
+	{.name = STR_INIT("localCopy"),
+		.type = SETTING_PATH,
+		.change = SETTING_RESTART,
+		.offset = AT(local_copy),
+		.max = PATH_MAX - 1,
+		.usual = default_copy,
+		.help = "file that this host starts from while the fleet's database is away"},
 	{.name = STR_INIT("region"),
 		.type = SETTING_TEXT,
 		.change = SETTING_RESTART,
@@ -333,18 +361,24 @@ static int take_path(const struct setting *row, struct arena *arena, const char 
 	return keep(arena, buf_str(&path), ret_text);
 }
 
-/* sqlite:PATH, sqlite://PATH; three slashes are an absolute path. */
+/*
+ * sqlite:PATH, sqlite://PATH; three slashes are an absolute path. What libpq understands is left to it, but
+ * it must be a URL.
+ */
 static int take_store(struct arena *arena, const char *file, struct str text, struct str *ret_text,
 	struct diag *diag)
 {
 	CLEANUP(buf_done) struct buf url = BUF_EMPTY;
 	struct str path = text;
+	if (store_url_is_fleet(text) && check_line(text)) {
+		return keep(arena, text, ret_text);
+	}
 	if (str_starts(text, STR("sqlite:"))) {
 		path = str_from(text, sizeof "sqlite:" - 1);
 		path = str_starts(path, STR("//")) ? str_from(path, 2) : path;
 	}
 	if (path.p == text.p || path.n == 0 || !check_line(path)) {
-		return diag_set(diag, E_SYNTAX, "must be sqlite:PATH");
+		return diag_set(diag, E_SYNTAX, "must be sqlite:PATH or postgresql://…");
 	}
 	buf_add(&url, STR("sqlite://"));
 	TRY(resolve(file, path, &url, diag));
@@ -429,6 +463,14 @@ static json_t *listeners_json(const struct config *config)
 	return list;
 }
 
+/* Without the password that a URL may have. */
+static json_t *store_json(struct str url)
+{
+	CLEANUP(buf_done) struct buf shown = BUF_EMPTY;
+	store_url_show(url, &shown);
+	return buf_status(&shown) < 0 ? NULL : text_json(buf_str(&shown));
+}
+
 json_t *setting_value(const struct setting *row, const void *base)
 {
 	const void *at = (const char *)base + row->offset;
@@ -444,8 +486,9 @@ json_t *setting_value(const struct setting *row, const void *base)
 	case SETTING_TEXT:
 	case SETTING_PATH:
 	case SETTING_FILE:
-	case SETTING_STORE:
 		return text_json(*(const struct str *)at);
+	case SETTING_STORE:
+		return store_json(*(const struct str *)at);
 	case SETTING_LISTEN:
 		return listeners_json(base);
 	case SETTING_CREDENTIALS:
@@ -490,13 +533,41 @@ int setting_default_socket(struct buf *ret_path, struct diag *diag)
 	return buf_status(ret_path);
 }
 
-int setting_default_store(struct buf *ret_path, struct diag *diag)
+static int default_store(struct buf *ret_text, struct diag *diag)
+{
+	buf_add(ret_text, STR("sqlite://"));
+	if (geteuid() == 0) {
+		buf_add(ret_text, STR("/var/lib"));
+	} else {
+		TRY(state_folder(ret_text, diag));
+	}
+	buf_add(ret_text, STR("/telltale/telltale.db"));
+	return buf_status(ret_text);
+}
+
+/* Only a fleet's hosts need it: who has no home has none. */
+static int default_copy(struct buf *ret_text, struct diag *diag)
 {
 	if (geteuid() == 0) {
-		buf_add(ret_path, STR("/var/lib"));
-	} else {
-		TRY(state_folder(ret_path, diag));
+		buf_add(ret_text, STR("/var/lib"));
+	} else if (state_folder(ret_text, NULL) < 0) {
+		return 0;
 	}
-	buf_add(ret_path, STR("/telltale/telltale.db"));
-	return buf_status(ret_path);
+	(void)diag;
+	buf_add(ret_text, STR("/telltale/copy.db"));
+	return buf_status(ret_text);
+}
+
+/* Up to the first dot, as domains change; one with a strange name has none here. */
+static int default_host(struct buf *ret_text, struct diag *diag)
+{
+	char name[HOST_NAME_MAX + 1] = "";
+	(void)diag;
+	(void)gethostname(name, sizeof name - 1); /* it fits: the kernel has no longer ones */
+	struct str host = str_of(name);
+	host.n = str_find(host, '.');
+	if (host.n && is_host(host)) {
+		buf_add(ret_text, host);
+	}
+	return buf_status(ret_text);
 }

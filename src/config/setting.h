@@ -24,7 +24,7 @@ enum setting_type {
 	SETTING_TEXT,        /* struct str, from here on */
 	SETTING_PATH,        /* made absolute */
 	SETTING_FILE,        /* the same, and unless set there is none */
-	SETTING_STORE,       /* a URL, its path made absolute */
+	SETTING_STORE,       /* a URL, the path of sqlite: made absolute */
 	SETTING_LISTEN,      /* a list of maps with setting_listen's rows */
 	SETTING_CREDENTIALS, /* a list of maps, config/credential.h */
 	SETTING_INSTANCES,   /* a list, or a path */
@@ -39,7 +39,9 @@ struct setting {
 	size_t offset; /* in struct config, or struct config_listen */
 	const char *unit;
 	uint32_t min, max;
-	const char *fallback; /* the default as text; NULL: setting_fallback() or none */
+	const char *fallback; /* the default as text; NULL: usual(), or none */
+	/* The default where it depends on the machine; nothing appended: there is none. */
+	int (*usual)(struct buf *ret_text, struct diag *diag);
 	bool (*fits)(struct str text);
 	const char *must; /* what a text must be when it does not fit */
 	const char *flag; /* of the command line; NULL: none */
@@ -67,13 +69,12 @@ MUST_CHECK int setting_take(const struct setting *row, struct arena *arena, cons
 json_t *setting_value(const struct setting *row, const void *base);
 
 /*
- * Where the control socket and the store are when nothing is said, as a path. As root
- * /run/telltale and /var/lib/telltale; else $XDG_RUNTIME_DIR/telltale and $XDG_STATE_HOME/telltale,
+ * Where the control socket is when nothing is said, as a path; the store and the local copy are found
+ * alike. As root /run/telltale and /var/lib/telltale; else $XDG_RUNTIME_DIR/telltale and $XDG_STATE_HOME/telltale,
  * the latter ~/.local/state/telltale when unset and taken for the socket, too, when there is no
  * XDG_RUNTIME_DIR.
  * Returns 0, -ENOMEM, or E_NOTFOUND when the environment does not say where home is.
  */
 MUST_CHECK int setting_default_socket(struct buf *ret_path, struct diag *diag);
-MUST_CHECK int setting_default_store(struct buf *ret_path, struct diag *diag);
 
 #endif

@@ -214,7 +214,7 @@ static void test_flags_go_over_the_file(void **state)
 		"control.port=--control\ncontrol.socket=--socket\n"
 		"control.tls.certificateFile=default\ncontrol.tls.keyFile=default\n"
 		"control.insecure=default\n"
-		"control.credentials=default\nuser=default\nstore=--store\nregion=:3:9\n"
+		"control.credentials=default\nuser=default\nstore=--store\nhost=default\nlocalCopy=default\nregion=:3:9\n"
 		"accountId=default\nlimits.requestsPerSecond=default\n"
 		"limits.burst=default\n"
 		"limits.connectionsPerInstance=default\n"
@@ -265,7 +265,8 @@ static void test_flags_that_are_wrong(void **state)
 			"control.tls, or control.insecure: true to do without TLS"},
 		{__LINE__, NULL, {.workers = "65"}, "--workers 65: must be a number from 0 to 64"},
 		{__LINE__, NULL, {.workers = ""}, "--workers : must be a number from 0 to 64"},
-		{__LINE__, NULL, {.store = "/x.db"}, "--store /x.db: must be sqlite:PATH"},
+		{__LINE__, NULL, {.store = "/x.db"},
+			"--store /x.db: must be sqlite:PATH or postgresql://…"},
 		{__LINE__, NULL, {.socket = ""}, "--socket : must be a path"},
 		{__LINE__, NULL, {.log_level = "loud"},
 			"--log-level loud: must be error, warn, info or debug"},
@@ -400,11 +401,12 @@ static void test_paths_when_nothing_is_said(void **state)
 	}
 	bool root = geteuid() == 0;
 	if (root) {
-		CLEANUP(buf_done) struct buf socket = BUF_EMPTY, store = BUF_EMPTY;
-		assert_int_equal(config_default_socket(&socket, NULL), 0);
-		assert_int_equal(setting_default_store(&store, NULL), 0);
-		assert_true(str_eq(buf_str(&socket), STR("/run/telltale/control.sock")));
-		assert_true(str_eq(buf_str(&store), STR("/var/lib/telltale/telltale.db")));
+		struct config *config = NULL;
+		assert_int_equal(config_from_text(&no_flags, STR("{}"), &config, NULL), 0);
+		assert_string_equal(config->control.socket.p, "/run/telltale/control.sock");
+		assert_string_equal(config->store.p, "sqlite:///var/lib/telltale/telltale.db");
+		assert_string_equal(config->local_copy.p, "/var/lib/telltale/copy.db");
+		config_free(config);
 		assert_int_equal(seteuid(65534), 0);
 	}
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
