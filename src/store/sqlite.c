@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "store/row_sum.h"
 #include "store/sqlite_store.h"
-#include "store/sum.h"
 
 #define ROW_COLUMNS                                                                       \
 	"name, spec, file_spec, id, host, next_host, token_epoch, created_s, launched_s," \
@@ -61,33 +61,6 @@ enum row_column {
 	REVISION,
 	SUM
 };
-
-/* --- sums ------------------------------------------------------------------------------------ */
-
-static uint64_t sum_instance(const struct store_instance *row)
-{
-	uint64_t sum = sum_text(sum_text(sum_text('i', row->name), row->spec), row->file_spec);
-	sum = sum_number(sum, row->token_epoch);
-	sum = sum_number(sum, (uint64_t)row->created_s);
-	sum = sum_number(sum, (uint64_t)row->launched_s);
-	sum = sum_number(sum, (uint64_t)row->changed_s);
-	sum = sum_number(sum, row->revision);
-	if (row->id.n + row->host.n + row->next_host.n > 0) { /* others are older than these */
-		sum = sum_text(sum_text(sum_text(sum, row->id), row->host), row->next_host);
-	}
-	return sum;
-}
-
-static uint64_t sum_deleted(struct str host, struct str name, uint64_t revision)
-{
-	uint64_t sum = sum_number(sum_text('d', name), revision);
-	return host.n > 0 ? sum_text(sum, host) : sum;
-}
-
-static uint64_t sum_secret(struct str name, struct str value)
-{
-	return sum_text(sum_text('s', name), value);
-}
 
 /* --- transactions ---------------------------------------------------------------------------- */
 
@@ -192,7 +165,7 @@ static int put_deleted(struct sqlite_store *s, struct str host, struct str name,
 	int code = stmt_bind_text(stmt, 1, not_null(host));
 	code |= stmt_bind_text(stmt, 2, name);
 	stmt_bind_number(stmt, 3, s->revision);
-	stmt_bind_number(stmt, 4, sum_deleted(host, name, s->revision));
+	stmt_bind_number(stmt, 4, row_sum_deleted(host, name, s->revision));
 	return sqlite_change(s, DELETED_PUT, code, diag);
 }
 
@@ -211,7 +184,7 @@ static int put_row(struct sqlite_store *s, const struct store_instance *row, str
 	stmt_bind_number(stmt, LAUNCHED_S + 1, (uint64_t)row->launched_s);
 	stmt_bind_number(stmt, CHANGED_S + 1, (uint64_t)row->changed_s);
 	stmt_bind_number(stmt, REVISION + 1, row->revision);
-	stmt_bind_number(stmt, SUM + 1, sum_instance(row));
+	stmt_bind_number(stmt, SUM + 1, row_sum_instance(row));
 	return sqlite_change(s, INSTANCE_PUT, code, diag);
 }
 
@@ -272,8 +245,8 @@ static int read_row(struct sqlite_store *s, sqlite3_stmt *stmt, struct store_ins
 		.revision = stmt_number(stmt, REVISION),
 	};
 	TRY(sqlite_columns_status(s, diag));
-	uint64_t sum =
-		row.spec.p ? sum_instance(&row) : sum_deleted(row.host, row.name, row.revision);
+	uint64_t sum = row.spec.p ? row_sum_instance(&row)
+				  : row_sum_deleted(row.host, row.name, row.revision);
 	if (sum != stmt_number(stmt, SUM) || epoch > UINT32_MAX) {
 		return sqlite_damaged(s, row.name, diag);
 	}
@@ -376,7 +349,7 @@ static int put_secret(struct sqlite_store *s, struct str name, struct str value,
 	sqlite3_stmt *stmt = s->stmts[SECRET_PUT];
 	int code = stmt_bind_text(stmt, 1, name);
 	code |= stmt_bind_bytes(stmt, 2, value);
-	stmt_bind_number(stmt, 3, sum_secret(name, value));
+	stmt_bind_number(stmt, 3, row_sum_secret(name, value));
 	TRY(sqlite_change(s, SECRET_PUT, code, diag));
 	stmt_bind_number(s->stmts[SECRETS_SET], 1, ++s->revision);
 	return sqlite_change(s, SECRETS_SET, SQLITE_OK, diag);
@@ -421,7 +394,7 @@ static int take_secret(struct sqlite_store *s, sqlite3_stmt *stmt, struct str na
 {
 	struct str value = stmt_bytes(stmt, 0);
 	TRY(sqlite_columns_status(s, diag));
-	if (sum_secret(name, value) != stmt_number(stmt, 1)) {
+	if (row_sum_secret(name, value) != stmt_number(stmt, 1)) {
 		return sqlite_damaged(s, name, diag);
 	}
 	struct secret secret;

@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-#include "store/sum.h"
+#include "store/row_sum.h"
 
 #define HOST_COLUMNS "name, version, applied, instances, recorded, put_ms, sum"
 #define HOST_READ    "SELECT " HOST_COLUMNS ", " SQLITE_HOST_REVISION("host.name") " FROM host"
@@ -26,13 +26,6 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static uint64_t sum_host(const struct store_host *host, int64_t put_ms)
-{
-	uint64_t sum = sum_text(sum_text('h', host->name), host->version);
-	sum = sum_number(sum_number(sum, host->applied), host->instances);
-	return sum_number(sum_number(sum, host->recorded), (uint64_t)put_ms);
-}
-
 int sqlite_host_put(struct store *store, const struct store_host *host, struct diag *diag)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
@@ -48,7 +41,7 @@ int sqlite_host_put(struct store *store, const struct store_host *host, struct d
 	stmt_bind_number(stmt, INSTANCES + 1, kept.instances);
 	stmt_bind_number(stmt, RECORDED + 1, kept.recorded);
 	stmt_bind_number(stmt, PUT_MS + 1, (uint64_t)put_ms);
-	stmt_bind_number(stmt, SUM + 1, sum_host(&kept, put_ms));
+	stmt_bind_number(stmt, SUM + 1, row_sum_host(&kept, put_ms));
 	return sqlite_change(s, HOST_PUT, code, diag);
 }
 
@@ -86,7 +79,7 @@ static int on_step(struct sqlite_store *s, sqlite3_stmt *stmt, void *ctx, struct
 	};
 	reader->any = true;
 	TRY(sqlite_columns_status(s, diag));
-	if (sum_host(&host, put_ms) != stmt_number(stmt, SUM)) {
+	if (row_sum_host(&host, put_ms) != stmt_number(stmt, SUM)) {
 		return sqlite_damaged(s, host.name, diag);
 	}
 	int64_t now = now_ms();

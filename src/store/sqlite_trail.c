@@ -1,7 +1,7 @@
 /* Operations and audit records: what was done, by whom, and how it ended. */
 #include "store/sqlite_store.h"
 
-#include "store/sum.h"
+#include "store/row_sum.h"
 
 #define OPERATION_COLUMNS "number, id, resource, body, open, sum, host"
 #define AUDIT_COLUMNS \
@@ -65,22 +65,6 @@ enum audit_column {
 	AUDIT_SUM
 };
 
-static uint64_t sum_operation(const struct store_operation *operation)
-{
-	uint64_t sum = sum_text(sum_number('o', operation->number), operation->id);
-	sum = sum_text(sum_text(sum, operation->resource), operation->body);
-	sum = sum_number(sum, operation->open);
-	return operation->host.n > 0 ? sum_text(sum, operation->host) : sum; /* others are older */
-}
-
-static uint64_t sum_audit(const struct store_audit *audit)
-{
-	uint64_t sum = sum_number(sum_number('a', audit->number), (uint64_t)audit->at_ms);
-	sum = sum_text(sum_text(sum, audit->who), audit->from);
-	sum = sum_text(sum_text(sum, audit->action), audit->resource);
-	return sum_text(sum_text(sum_text(sum, audit->change), audit->result), audit->request_id);
-}
-
 /* The number before; what comes before 0, the newest that can be. */
 static void bind_before(sqlite3_stmt *stmt, uint64_t before)
 {
@@ -102,7 +86,7 @@ static int read_operation(struct sqlite_store *s, sqlite3_stmt *stmt,
 		.number = stmt_number(stmt, NUMBER),
 	};
 	TRY(sqlite_columns_status(s, diag));
-	if (sum_operation(&operation) != stmt_number(stmt, OPERATION_SUM) || open > 1) {
+	if (row_sum_operation(&operation) != stmt_number(stmt, OPERATION_SUM) || open > 1) {
 		return sqlite_damaged(s, operation.id, diag);
 	}
 	*ret_operation = operation;
@@ -120,7 +104,7 @@ static int put_operation(
 	code |= stmt_bind_text(stmt, OPERATION_HOST + 1, operation->host);
 	stmt_bind_number(stmt, NUMBER + 1, operation->number);
 	stmt_bind_number(stmt, OPERATION_IS_OPEN + 1, operation->open);
-	stmt_bind_number(stmt, OPERATION_SUM + 1, sum_operation(operation));
+	stmt_bind_number(stmt, OPERATION_SUM + 1, row_sum_operation(operation));
 	return sqlite_change(s, OPERATION_PUT, code, diag);
 }
 
@@ -248,7 +232,7 @@ int sqlite_audit_add(struct store *store, const struct store_audit *audit, struc
 	code |= stmt_bind_text(stmt, AUDIT_REQUEST_ID + 1, kept.request_id);
 	stmt_bind_number(stmt, NUMBER + 1, kept.number);
 	stmt_bind_number(stmt, AUDIT_AT_MS + 1, (uint64_t)kept.at_ms);
-	stmt_bind_number(stmt, AUDIT_SUM + 1, sum_audit(&kept));
+	stmt_bind_number(stmt, AUDIT_SUM + 1, row_sum_audit(&kept));
 	return sqlite_change(s, AUDIT_ADD, code, diag);
 }
 
@@ -272,7 +256,7 @@ static int on_audit_step(struct sqlite_store *s, sqlite3_stmt *stmt, void *ctx, 
 		.number = stmt_number(stmt, NUMBER),
 	};
 	TRY(sqlite_columns_status(s, diag));
-	if (sum_audit(&audit) != stmt_number(stmt, AUDIT_SUM)) {
+	if (row_sum_audit(&audit) != stmt_number(stmt, AUDIT_SUM)) {
 		return sqlite_damaged(s, audit.resource, diag);
 	}
 	int rc = reader->on_audit(reader->ctx, &audit);

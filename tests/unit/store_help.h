@@ -4,7 +4,7 @@
  *
  * Layer:   tests
  * Threads: none
- * Memory:  setup_memory() or setup_sqlite() gives, teardown() takes
+ * Memory:  setup_memory(), setup_sqlite() or setup_postgres() gives, teardown() takes
  * Secrets: none
  * Limits:  none
  * Spec:    store/store.h
@@ -24,6 +24,7 @@
 #include "base/buf.h"
 #include "store/store.h"
 #include "tests/fake/store_memory.h"
+#include "tests/unit/pg_server.h"
 
 #define RANDOM_STEPS 1500
 
@@ -31,11 +32,12 @@ struct fixture {
 	char folder[64];
 	char url[128];
 	bool is_memory;
+	bool is_postgres;
 	struct store *store;
 	struct diag diag;
 };
 
-/* --- both back ends behind one fixture ------------------------------------------------------- */
+/* --- all back ends behind one fixture -------------------------------------------------------- */
 
 static inline int setup_memory(void **state)
 {
@@ -64,11 +66,24 @@ static inline int setup_sqlite(void **state)
 	return rc;
 }
 
+static inline int setup_postgres(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+	f->is_postgres = true;
+	*state = f;
+	pg_server_database(pg_server_shared(), f->url);
+	int rc = store_open(str_of(f->url), &f->store, &f->diag);
+	if (rc < 0) {
+		print_error("%s\n", f->diag.text);
+	}
+	return rc;
+}
+
 static inline int teardown(void **state)
 {
 	struct fixture *f = *state;
 	store_free(f->store);
-	if (!f->is_memory) {
+	if (f->folder[0]) {
 		char command[128];
 		(void)snprintf(command, sizeof command, "rm -rf %s", f->folder);
 		if (system(command) != 0) {
@@ -129,7 +144,7 @@ static inline unsigned each_call_fails(struct fixture *f, int (*run_all)(struct 
 	}
 }
 
-/* The same steps on both, by dice; what can be read is compared now and then. */
+/* The same steps on it and on the fake, by dice; what can be read is compared now and then. */
 static inline void assert_same_steps(struct fixture *f,
 	int (*step)(struct store *store, uint32_t dice),
 	void (*dump)(struct store *store, struct buf *ret_text))
@@ -158,10 +173,24 @@ static inline void assert_same_steps(struct fixture *f,
 	store_free(fake);
 }
 
-#define BOTH(test)                                                    \
-	{#test " (memory)", test, setup_memory, teardown, NULL},      \
-	{                                                             \
-#test " (sqlite)", test, setup_sqlite, teardown, NULL \
+#define EACH(test)                                                          \
+	{#test " (memory)", test, setup_memory, teardown, NULL},            \
+		{#test " (sqlite)", test, setup_sqlite, teardown, NULL},    \
+	{                                                                   \
+#test " (postgresql)", test, setup_postgres, teardown, NULL \
 	}
+
+/* Before they are run: without a server there are no tests of it, loudly, and in CI not at all. */
+static inline int prepare_tests(void)
+{
+	if (pg_server_can()) {
+		return 0;
+	}
+	print_error("NO POSTGRESQL HERE, so nothing is tested with it: install postgresql\n");
+	cmocka_set_skip_filter("* (postgresql)");
+	return getenv("CI") ? -1 : 0;
+}
+
+#define RUN_TESTS(tests) (prepare_tests() < 0 ? 1 : cmocka_run_group_tests((tests), NULL, NULL))
 
 #endif

@@ -195,12 +195,18 @@ static void test_ends_of_numbers(void **state)
 	assert_int_equal(get(f, "a", UINT32_MAX, INT64_MAX, ""), E_NOTFOUND);
 }
 
+/* PostgreSQL has them in an index. */
+static struct str id_in(struct str bytes)
+{
+	return (struct str){bytes.p, bytes.n < 1000 ? bytes.n : 1000};
+}
+
 static int check_bytes(void *ctx, const struct store_points *points)
 {
 	const struct str *bytes = ctx;
 	assert_non_null(points->instance_id.p);
 	assert_non_null(points->bytes.p);
-	assert_true(str_eq(points->instance_id, *bytes));
+	assert_true(str_eq(points->instance_id, id_in(*bytes)));
 	assert_true(str_eq(points->bytes, *bytes));
 	return 0;
 }
@@ -217,18 +223,18 @@ static void test_values_are_bytes(void **state)
 	begin(f);
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
 		struct str some = {all, sizes[i]};
-		struct store_points points = {some, 60, 0, some};
+		struct store_points points = {id_in(some), 60, 0, some};
 		assert_int_equal(ops->points_put(f->store, &points, &f->diag), 0);
 	}
 	commit(f);
 	reopen(f);
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
 		struct str some = {all, sizes[i]};
-		assert_int_equal(f->store->ops->points_get(
-					 f->store, some, 60, 0, check_bytes, &some, &f->diag),
+		assert_int_equal(f->store->ops->points_get(f->store, id_in(some), 60, 0,
+					 check_bytes, &some, &f->diag),
 			0);
-		assert_int_equal(f->store->ops->points_each(
-					 f->store, some, 60, 0, 1, check_bytes, &some, &f->diag),
+		assert_int_equal(f->store->ops->points_each(f->store, id_in(some), 60, 0, 1,
+					 check_bytes, &some, &f->diag),
 			0);
 	}
 	begin(f);
@@ -540,21 +546,21 @@ static void test_each_call_can_fail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_nothing_there),
-		BOTH(test_put_replaces),
-		BOTH(test_ranges),
-		BOTH(test_periods_are_apart),
-		BOTH(test_ends_of_numbers),
-		BOTH(test_values_are_bytes),
-		BOTH(test_before),
-		BOTH(test_delete_and_instances),
-		BOTH(test_many),
-		BOTH(test_rollback_leaves_nothing),
-		BOTH(test_changes_need_a_transaction),
-		BOTH(test_callbacks_can_stop),
-		BOTH(test_before_can_end_early),
-		BOTH(test_same_as_the_fake),
+		EACH(test_nothing_there),
+		EACH(test_put_replaces),
+		EACH(test_ranges),
+		EACH(test_periods_are_apart),
+		EACH(test_ends_of_numbers),
+		EACH(test_values_are_bytes),
+		EACH(test_before),
+		EACH(test_delete_and_instances),
+		EACH(test_many),
+		EACH(test_rollback_leaves_nothing),
+		EACH(test_changes_need_a_transaction),
+		EACH(test_callbacks_can_stop),
+		EACH(test_before_can_end_early),
+		EACH(test_same_as_the_fake),
 		cmocka_unit_test_setup_teardown(test_each_call_can_fail, setup_memory, teardown),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(tests);
 }
