@@ -29,7 +29,7 @@ _telltale_value() { # what may stand behind a flag; fails when it takes nothing
     --config | -c | --instances | --socket)
       compopt -o filenames 2>/dev/null
       mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
-    --listen | --control | --store | --workers | --http-put-response-hop-limit | --endpoint)
+    --listen | --control | --store | --workers | --http-put-response-hop-limit | --endpoint | --to | --forget)
       COMPREPLY=() ;;
     *) return 1 ;;
   esac
@@ -43,8 +43,10 @@ _telltale_flags() { # those of a command
       echo --instance-metadata-tags --json --socket ;;
     metrics) echo --since --period --json --socket ;;
     get) echo --endpoint ;;
+    fleet) echo --forget --json --socket ;;
+    "instance move") echo --to --force --json --socket ;;
     "config check") ;;
-    audit | "instance "* | "identity "* | "config "*) echo --json --socket ;;
+    audit | "instance "* | "identity "* | "secret "* | "config "*) echo --json --socket ;;
     "") echo --version ;;
   esac
   echo --help
@@ -65,7 +67,7 @@ _telltale() {
   fi
   for ((at = 1; at < COMP_CWORD; at++)); do
     case ${COMP_WORDS[at]} in
-      --json | --help | --version | -h | -V) ;;
+      --json | --force | --help | --version | -h | -V) ;;
       -*)
         at=$((at + 1))
         if [[ ${COMP_WORDS[at]} == "=" ]]; then at=$((at + 1)); fi ;;
@@ -73,7 +75,7 @@ _telltale() {
       *)
         case $command in
           "") command=${COMP_WORDS[at]} ;;
-          instance | identity | config) command+=" ${COMP_WORDS[at]}" ;;
+          instance | identity | secret | config) command+=" ${COMP_WORDS[at]}" ;;
           *) names=$((names + 1)) ;;
         esac ;;
     esac
@@ -83,16 +85,17 @@ _telltale() {
     return
   fi
   case $command in
-    "") _telltale_words "serve instance options metrics audit identity get config help" "$word" ;;
-    instance) _telltale_words "list show put delete revoke" "$word" ;;
+    "") _telltale_words "serve instance options metrics fleet secret audit identity get config help" "$word" ;;
+    instance) _telltale_words "list show put delete revoke move" "$word" ;;
     identity) _telltale_words "certificate" "$word" ;;
+    secret) _telltale_words "rotate" "$word" ;;
     config) _telltale_words "check show" "$word" ;;
   esac
   if ((names > 0)); then
     return
   fi
   case $command in
-    options | metrics | audit | "instance show" | "instance delete" | "instance revoke")
+    options | metrics | audit | "instance show" | "instance delete" | "instance revoke" | "instance move")
       _telltale_words "$(_telltale_names)" "$word" ;;
     "instance put" | "config check")
       compopt -o filenames 2>/dev/null

@@ -28,6 +28,11 @@ struct secret {
 MUST_CHECK int secret_init(struct secret *secret, size_t n);
 void secret_done(struct secret *secret);
 
+static inline struct str secret_str(const struct secret *secret)
+{
+	return (struct str){(const char *)secret->p, secret->n};
+}
+
 /* Overwrite, in a way that the compiler keeps. */
 void crypto_wipe(void *p, size_t n);
 

@@ -72,6 +72,12 @@ const struct args_flag_row args_flags[ARGS_FLAGS] = {
 		.min = 60,
 		.max = ARGS_DURATION_MAX_S,
 		.help = "the time of one row, a multiple of 60; without it what fits"},
+	[ARGS_TO] = {.name = "to", .value = "HOST", .help = "the host that is to serve it"},
+	[ARGS_FORCE] = {.name = "force",
+		.help = "do not wait for the old host: both may serve it for a while"},
+	[ARGS_FORGET] = {.name = "forget",
+		.value = "HOST",
+		.help = "forget a host that has gone for good and has no instances"},
 	[ARGS_JSON] = {.name = "json", .help = "print JSON"},
 	[ARGS_SOCKET] = {.name = "socket", .value = "PATH", .help = "the control socket"},
 };

@@ -34,6 +34,11 @@ static const struct command commands[] = {
 	{"instance", "delete", "NAME", DATA_FLAGS, cli_instance_delete, "delete an instance", NULL},
 	{"instance", "revoke", "NAME", DATA_FLAGS, cli_instance_revoke,
 		"end all session tokens of an instance", NULL},
+	{"instance", "move", "NAME", DATA_FLAGS | ARGS_BIT(ARGS_TO) | ARGS_BIT(ARGS_FORCE),
+		cli_instance_move, "have another host of the fleet serve an instance",
+		"The old host stops serving it before the new one starts; while the old one is away\n"
+		"the move waits. With --force it does not wait: if the old host is still there, but\n"
+		"cut off from the database, both serve the instance until it hears of the move.\n"},
 	{"options", NULL, "NAME", DATA_FLAGS | OPTION_FLAGS, cli_options,
 		"show or change an instance's metadata options",
 		"Without an option it shows them. A change takes effect at once.\n"},
@@ -43,6 +48,13 @@ static const struct command commands[] = {
 		"MetadataNoTokenRejected: those that were refused, as tokens are required.\n"},
 	{"identity", "certificate", NULL, DATA_FLAGS, cli_identity_certificate,
 		"print the certificate that verifies identity documents", NULL},
+	{"fleet", NULL, NULL, DATA_FLAGS | ARGS_BIT(ARGS_FORGET), cli_fleet,
+		"show the hosts of the fleet and how far each is",
+		"LAG is how many changes a host does not have in force yet, CONTACT how long ago the\n"
+		"database heard of it.\n"},
+	{"secret", "rotate", NULL, DATA_FLAGS, cli_secret_rotate,
+		"have new session tokens made by a new secret",
+		"Tokens that are in use stay valid until they expire.\n"},
 	{"audit", NULL, "[NAME]", DATA_FLAGS, cli_audit, "show who changed what, the newest first",
 		"NAME is an instance's; without it every change is shown.\n"},
 	{"get", NULL, "PATH", ARGS_BIT(ARGS_ENDPOINT), cli_get,

@@ -34,6 +34,8 @@ static const struct line {
 	{"instance id", "instanceId", false},
 	{"arn", "arn", false},
 	{"state", "state.name", false},
+	{"host", "host", false},
+	{"next host", "nextHost", false},
 	{"created", "createdAt", true},
 	{"zone", "location.availabilityZone", false},
 	{"blueprint", "blueprintId", false},
@@ -153,6 +155,27 @@ int cli_instance_delete(const struct args *args)
 int cli_instance_revoke(const struct args *args)
 {
 	return act(args, "RevokeTokens", "all tokens are revoked");
+}
+
+int cli_instance_move(const struct args *args)
+{
+	CLEANUP(json_done) json_t *reply = NULL;
+	const char *host = args->value[ARGS_TO];
+	if (!host) {
+		return output_fail(COMMAND_USAGE, "instance move: --to HOST is missing");
+	}
+	json_t *request = json_pack("{s:s, s:s, s:b}", "instanceName", args->operand, "host", host,
+		"force", args_has(args, ARGS_FORCE));
+	int code = command_call(args, "MoveInstance", request, &reply);
+	if (code != COMMAND_DONE) {
+		return code;
+	}
+	if (args_has(args, ARGS_JSON)) {
+		return output_json(reply);
+	}
+	CLEANUP(buf_done) struct buf line = BUF_EMPTY;
+	buf_add_f(&line, "%s: moves to %s\n", args->operand, host);
+	return output_text(buf_str(&line));
 }
 
 static void close_input(int *fd)

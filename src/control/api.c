@@ -14,8 +14,9 @@
 #include "control/request.h"
 #include "control/telltale.h"
 
-#define SHOWN_CHARS 100 /* of what was sent, in a message */
-#define OF_NO_API   "of no API that is known here; there are Lightsail's, EC2's and CloudWatch's"
+#define SHOWN_CHARS   100 /* of what was sent, in a message */
+#define RETRY_AFTER_S 5   /* what can't be done now may be done then */
+#define OF_NO_API     "of no API that is known here; there are Lightsail's, EC2's and CloudWatch's"
 
 static const struct call_service *const services[] = {
 	&lightsail_service,
@@ -245,6 +246,9 @@ static void answer(struct asking *asking, const struct call *call, int rc)
 		return;
 	}
 	const char *message = call->diag.text[0] ? call->diag.text : result_name(rc);
+	if (rc == E_AWAY || rc == E_BUSY || rc == E_STALE) {
+		buf_add_f(&asking->reply->fields, "Retry-After: %d\r\n", RETRY_AFTER_S);
+	}
 	if (call->code) {
 		fail(asking, call->status ? call->status : 400, call->code, message);
 	} else {

@@ -28,6 +28,8 @@ struct api {
 	struct str certificate; /* PEM: verifies identity documents */
 	/* The settings in force (config_to_json); the caller's reference. */
 	json_t *(*settings)(void *ctx);
+	/* The store's secrets have been changed. */
+	void (*secrets_changed)(void *ctx);
 	void *ctx;
 };
 

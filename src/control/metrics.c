@@ -100,6 +100,24 @@ static void add_single(
 	add_value(out, name, NULL, STR_EMPTY, number);
 }
 
+static void add_fleet(const struct registrar_fleet *fleet, struct buf *out)
+{
+	if (!fleet->joined) {
+		return;
+	}
+	add_single(out, "telltale_fleet_connected", "gauge",
+		"Whether the fleet's database can be reached: 1 or 0.", fleet->attached);
+	add_single(out, "telltale_fleet_revision", "gauge",
+		"The revision of this host's instances that is in force.", fleet->revision);
+	add_single(out, "telltale_fleet_instances_moving", "gauge",
+		"Instances that are on their way to other hosts.", fleet->moving);
+	add_single(out, "telltale_fleet_rows_refused_total", "counter",
+		"Changes by other hosts that could not be published here.", fleet->refused);
+	add_single(out, "telltale_fleet_samples_lost_total", "counter",
+		"Counts of a minute that were forgotten, as the database was away for too long.",
+		fleet->lost);
+}
+
 void metrics_render(const struct metrics *metrics, struct buf *out)
 {
 	uint64_t unknown = 0, mismatches = 0;
@@ -121,6 +139,7 @@ void metrics_render(const struct metrics *metrics, struct buf *out)
 		metrics->connections);
 	add_single(out, "telltale_instances", "gauge", "Instances that are served.",
 		registry_count(metrics->registry));
+	add_fleet(&metrics->fleet, out);
 	add_single(out, "telltale_start_time_seconds", "gauge",
 		"When the daemon started, seconds since the epoch.", (uint64_t)metrics->started_s);
 	add_head(out, "telltale_build_info", "gauge", "The release that runs.");

@@ -11,6 +11,7 @@
 #ifndef TELLTALE_CONTROL_METRICS_H
 #define TELLTALE_CONTROL_METRICS_H
 
+#include "control/registrar.h"
 #include "metadata/service.h"
 
 struct metrics {
@@ -21,6 +22,7 @@ struct metrics {
 	bool per_instance;
 	int64_t started_s;
 	const char *version;
+	struct registrar_fleet fleet;
 };
 
 /* The caller keeps the registry from being changed meanwhile. */

@@ -128,6 +128,12 @@ static int load_row(void *ctx, const struct store_instance *row)
 	if (rc == 0) {
 		rc = registry_put(registrar->registry, instance, loading->diag);
 	}
+	if (rc < 0 && rc != -ENOMEM && registrar->fleet) {
+		/* The copy is no truth: what makes no sense there is left to the database. */
+		LOG(LOG_ERROR, "control", "an instance of the local copy can't be served",
+			LOG_STR("instance", row->name), LOG_TEXT("error", loading->diag->text));
+		return 0;
+	}
 	if (rc < 0) {
 		loading->rc = diag_prefix(loading->diag, rc == -ENOMEM ? rc : E_DAMAGED,
 			"the store's instance '%.*s'", STR_FMT(row->name));

@@ -117,6 +117,13 @@ MUST_CHECK int registrar_defaults(struct registrar *registrar, const struct deed
 MUST_CHECK int registrar_show_defaults(
 	struct registrar *registrar, json_t **ret_defaults, struct diag *diag);
 
+/*
+ * A new secret for tokens: control/token_secrets.h says what is refused.
+ * ret_after_s  when tokens begin to be made by it
+ */
+MUST_CHECK int registrar_rotate_secret(struct registrar *registrar, const struct deed *deed,
+	unsigned *ret_after_s, struct diag *diag);
+
 /* Record what was asked for and not done. result: an error's name. */
 void registrar_tell(struct registrar *registrar, const struct deed *deed, struct str resource,
 	struct str result);
@@ -172,7 +179,7 @@ MUST_CHECK int registrar_forget_host(
  */
 MUST_CHECK int registrar_hosts(struct registrar *registrar, json_t **ret_hosts, struct diag *diag);
 
-/* For the metrics. */
+/* For the metrics; in registrar_run(). */
 struct registrar_fleet {
 	bool joined;
 	bool attached;

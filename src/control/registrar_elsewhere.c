@@ -15,6 +15,7 @@ void glimpse_done(struct glimpse *glimpse)
 {
 	registry_lone_free(glimpse->lone);
 	free(glimpse->host_text);
+	free(glimpse->next_host);
 	*glimpse = (struct glimpse){0};
 }
 
@@ -50,7 +51,7 @@ static int applied_of(struct registrar *registrar, const char *host, json_t *app
 	return 0;
 }
 
-/* Takes the row's host. */
+/* Takes the row's hosts. */
 static int look(struct registrar *registrar, struct row *row, json_t *applied,
 	struct glimpse *ret_glimpse, struct diag *diag)
 {
@@ -65,9 +66,12 @@ static int look(struct registrar *registrar, struct row *row, json_t *applied,
 	if (!lone) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
-	*ret_glimpse = (struct glimpse){
-		.entry = lone, .lone = lone, .host = str_of(row->host), .host_text = row->host};
-	row->host = NULL;
+	*ret_glimpse = (struct glimpse){.entry = lone,
+		.lone = lone,
+		.host = str_of(row->host),
+		.host_text = row->host,
+		.next_host = row->next_host};
+	row->host = row->next_host = NULL;
 	return 0;
 }
 
@@ -141,8 +145,15 @@ json_t *elsewhere_view(const struct registrar *registrar, const struct registrar
 		return query->view(registrar->registry, glimpse->entry);
 	}
 	json_t *view = view_instance(registrar->registry, glimpse->entry);
-	if (view && registrar->fleet &&
-		json_object_set_new(view, "host", json_from_str(glimpse->host)) < 0) {
+	const char *next = glimpse->next_host;
+	int rc = 0;
+	if (view && registrar->fleet) {
+		rc = json_object_set_new(view, "host", json_from_str(glimpse->host));
+	}
+	if (view && next && next[0]) {
+		rc |= json_object_set_new(view, "nextHost", json_string(next));
+	}
+	if (rc < 0) {
 		json_decref(view);
 		view = NULL;
 	}

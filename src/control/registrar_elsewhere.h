@@ -22,6 +22,7 @@ struct glimpse {
 	struct entry *lone; /* of one that is elsewhere */
 	struct str host;    /* who serves it; empty: where there is only one */
 	char *host_text;
+	char *next_host; /* who shall; NULL or empty: it stays */
 };
 
 void glimpse_done(struct glimpse *glimpse);

@@ -373,13 +373,15 @@ static int take_news(
 	registrar->may_have_roles = true;
 	/* First the copy: what guests have seen survives a restart. */
 	bool behind = fleet->copy_behind;
+	uint64_t refused = fleet->refused;
 	if (!behind) {
 		note_copy(registrar, copy_changes(registrar, &plan, news->revision, &copy_diag),
 			&copy_diag);
 	}
 	TRY(publish(registrar, &plan, diag));
 	note_revisions(news);
-	if (behind) {
+	/* It may not have what was refused, or a start by it would be refused as well. */
+	if (behind || fleet->refused != refused) {
 		note_copy(registrar, copy_all(registrar, news->revision, &copy_diag), &copy_diag);
 	}
 	for (size_t i = 0; i < news->n; i++) {
@@ -414,7 +416,7 @@ int registrar_bring_up(struct registrar *registrar, bool all, struct diag *diag)
 /* --- secrets --------------------------------------------------------------------------------- */
 
 static const char *const secrets[] = {
-	"token-secret", "signing-key", "certificate", "metadata-defaults"};
+	"token-secret", "signing-key", "signing-certificate", "metadata-defaults"};
 
 /* 1 when the copy has another value, or none. */
 static int is_other(struct store *copy, struct str name, const struct secret *value)
@@ -439,7 +441,7 @@ static int copy_secret(struct registrar *registrar, struct str name, struct diag
 		return rc;
 	}
 	TRY(copy->ops->begin(copy, diag));
-	rc = copy->ops->secret_put(copy, name, (struct str){(const char *)value.p, value.n}, diag);
+	rc = copy->ops->secret_put(copy, name, secret_str(&value), diag);
 	if (rc < 0) {
 		copy->ops->rollback(copy);
 		return rc;

@@ -97,7 +97,8 @@ static bool is_known_alike(const struct instance *a, const struct instance *b)
 /* Whether nobody here can tell if it has a place where it is to be. */
 static bool is_foreign(const struct registrar *registrar, const struct change *change)
 {
-	if (!change->instance || str_eq(str_of(goal(change)), registrar->host)) {
+	bool comes_here = str_eq(str_of(goal(change)), registrar->host);
+	if (!change->instance || (comes_here && !change->elsewhere)) {
 		return false;
 	}
 	bool stays = change->elsewhere && !change->next_host[0] && change->before;

@@ -321,7 +321,9 @@ static int trim(struct registrar *registrar)
 void registrar_tick(struct registrar *registrar)
 {
 	pthread_mutex_lock(&registrar->lock);
-	registrar_settle(registrar);
+	if (!registrar->fleet) { /* there registrar_acknowledge() does it */
+		registrar_settle(registrar);
+	}
 	int64_t hour = registrar->now_s() / 3600;
 	if (hour != registrar->trimmed_hour && registrar_leads(registrar) && trim(registrar) == 0) {
 		registrar->trimmed_hour = hour;

@@ -108,6 +108,45 @@ static int on_get_configuration(struct call *call)
 	return 0;
 }
 
+/* --- in a fleet ------------------------------------------------------------------------------ */
+
+static int on_get_fleet(struct call *call)
+{
+	json_t *hosts;
+	TRY(registrar_hosts(call->api->registrar, &hosts, &call->diag));
+	return call_set(call, "hosts", hosts);
+}
+
+/* The instance's operation ends when the other host serves it. */
+static int on_move_instance(struct call *call)
+{
+	struct str name, host;
+	const json_t *force = json_object_get(call->request, "force");
+	TRY(need_name(call, &name));
+	TRY(request_text(call->request, "host", &host, &call->diag));
+	if (force && !json_is_boolean(force)) {
+		return diag_set(&call->diag, E_SYNTAX, "force must be true or false");
+	}
+	TRY(registrar_move(
+		call->api->registrar, &call->deed, name, host, json_is_true(force), &call->diag));
+	return call_set(call, "operations", json_incref(call->deed.operations));
+}
+
+static int on_forget_host(struct call *call)
+{
+	struct str host;
+	TRY(request_text(call->request, "host", &host, &call->diag));
+	return registrar_forget_host(call->api->registrar, &call->deed, host, &call->diag);
+}
+
+static int on_rotate_token_secret(struct call *call)
+{
+	unsigned after_s;
+	TRY(registrar_rotate_secret(call->api->registrar, &call->deed, &after_s, &call->diag));
+	call->api->secrets_changed(call->api->ctx);
+	return call_set(call, "usedAfterSeconds", json_integer(after_s));
+}
+
 /* --- records --------------------------------------------------------------------------------- */
 
 static int on_get_audit_records(struct call *call)
@@ -140,6 +179,11 @@ static const struct call_operation operations[] = {
 		.members = {"instanceName", "httpTokens", "httpEndpoint", "httpPutResponseHopLimit",
 			"httpProtocolIpv6", "instanceMetadataTags"},
 		.run = on_update_options},
+	{READ("GetFleet"), .members = {NULL}, .run = on_get_fleet},
+	{WRITE("MoveInstance"), .type = "MoveInstance", .recorded = true,
+		.members = {"instanceName", "host", "force"}, .run = on_move_instance},
+	{WRITE("ForgetHost"), .members = {"host"}, .run = on_forget_host},
+	{WRITE("RotateTokenSecret"), .members = {NULL}, .run = on_rotate_token_secret},
 	{READ("GetInstanceMetricData"),
 		.members = {"instanceName", "metricName", "period", "startTime", "endTime", "unit",
 			"statistics"},

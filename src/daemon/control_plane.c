@@ -71,6 +71,7 @@ static void say(const struct control_plane *plane, const struct http1_req *req,
 /* --- requests -------------------------------------------------------------------------------- */
 
 struct scrape {
+	struct registrar *registrar;
 	struct metrics metrics;
 	struct buf *out;
 };
@@ -78,6 +79,7 @@ struct scrape {
 static void render(void *ctx)
 {
 	struct scrape *scrape = ctx;
+	registrar_fleet(scrape->registrar, &scrape->metrics.fleet);
 	metrics_render(&scrape->metrics, scrape->out);
 }
 
@@ -85,7 +87,7 @@ static void on_metrics(
 	struct control_plane *plane, const struct http1_req *req, struct http_resp *resp)
 {
 	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
-	struct scrape scrape = {.out = &text};
+	struct scrape scrape = {.registrar = plane->config.api.registrar, .out = &text};
 	plane->config.metrics(plane->config.ctx, &scrape.metrics);
 	registrar_run(plane->config.api.registrar, render, &scrape);
 	bool ok = buf_status(&text) == 0;

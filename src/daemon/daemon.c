@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "config/store_url.h"
 #include "daemon/banner.h"
 #include "daemon/control_plane.h"
 #include "daemon/data_plane.h"
 #include "daemon/feed.h"
+#include "daemon/fleet_link.h"
 #include "daemon/keys.h"
 #include "daemon/process.h"
 #include "daemon/pulse.h"
@@ -23,6 +25,7 @@
 #include "platform/file.h"
 #include "platform/listen.h"
 #include "platform/notify.h"
+#include "store/fleet_store.h"
 #include "version.h"
 
 #define DRAIN_MS      5000
@@ -39,8 +42,12 @@ struct daemon {
 	struct site site;
 	struct store *store;
 	struct keys keys;
+	struct keys_use keys_use;
 	struct registry *registry;
 	struct registrar *registrar;
+	struct fleet_link *link; /* NULL: there is no other host */
+	_Atomic bool news; /* the fleet's secrets may have changed, or there is a database again */
+	bool files_wait;   /* for the fleet's database */
 	struct credential sample_key; /* of the sample instance alone: made at each start */
 	struct conn_table table;
 	struct control_plane *control;
@@ -190,13 +197,134 @@ static int apply_files(struct daemon *daemon, struct config *config, struct diag
 	return 0;
 }
 
+/* What files wish for is in the database, too, if it was once: guests are served by the copy. */
+static int apply_first_files(struct daemon *daemon, struct diag *diag)
+{
+	int rc = apply_files(daemon, daemon->config, diag);
+	if (rc == E_AWAY) {
+		LOG(LOG_WARN, "daemon", "files are applied when the fleet's database is there",
+			LOG_INT("total", registry_count(daemon->registry)));
+		daemon->files_wait = true;
+		return 0;
+	}
+	return rc;
+}
+
+/* --- in a fleet ------------------------------------------------------------------------------ */
+
+static int open_store(struct daemon *daemon, struct diag *diag)
+{
+	const struct config *config = daemon->config;
+	CLEANUP(buf_done) struct buf url = BUF_EMPTY;
+	struct store *copy;
+	if (!store_url_is_fleet(config->store)) {
+		return store_open(config->store, &daemon->store, diag);
+	}
+	if (config->local_copy.n == 0 || config->host.n == 0) {
+		return diag_set(diag, E_NOTFOUND, "store: a fleet's host needs %s: set it",
+			config->host.n ? "localCopy, as HOME is not set" : "host");
+	}
+	buf_add(&url, STR("sqlite://"));
+	buf_add(&url, config->local_copy);
+	TRY(buf_status(&url));
+	TRY(store_open(buf_str(&url), &copy, diag));
+	daemon->store = fleet_store_new(copy);
+	if (!daemon->store) {
+		store_free(copy);
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+static void on_news(void *ctx)
+{
+	struct daemon *daemon = ctx;
+	atomic_store_explicit(&daemon->news, true, memory_order_release);
+}
+
+static int join(struct daemon *daemon, struct diag *diag)
+{
+	const struct config *config = daemon->first;
+	const struct fleet_link_config link = {.registrar = daemon->registrar,
+		.url = config->store,
+		.host = config->host,
+		.on_news = on_news,
+		.ctx = daemon};
+	daemon->link = fleet_link_new(&link);
+	if (!daemon->link ||
+		registrar_join(daemon->registrar, config->host, TELLTALE_VERSION) < 0) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+/* Whether one that has a copy may start all the same. */
+static bool may_pass(int rc)
+{
+	return rc == E_AWAY || rc == E_BUSY || rc == E_READONLY;
+}
+
+static int connect_fleet(struct daemon *daemon, struct diag *diag)
+{
+	int rc = fleet_link_connect(daemon->link, diag);
+	if (may_pass(rc) && registrar_has_copy(daemon->registrar)) {
+		LOG(LOG_WARN, "daemon",
+			"starting from the local copy, without the fleet's database",
+			LOG_TEXT("error", diag->text),
+			LOG_INT("instances", registry_count(daemon->registry)));
+		return 0;
+	}
+	return rc;
+}
+
+/* The copy gets the keys that have just been made. */
+static int copy_keys(struct daemon *daemon, struct diag *diag)
+{
+	if (!daemon->link || !registrar_is_attached(daemon->registrar)) {
+		return 0;
+	}
+	int rc = registrar_catch_up(daemon->registrar, true, diag);
+	return may_pass(rc) ? 0 : rc;
+}
+
+/* Which of the token secrets are in use changes with time, too. */
+static void use_keys(struct daemon *daemon)
+{
+	struct keys_use use;
+	keys_in_use(&daemon->keys, clock_wall_s(), &use);
+	/* Without memory it is tried again. */
+	if (!keys_use_same(&use, &daemon->keys_use) &&
+		data_plane_rekey(daemon->data, use.secrets, use.n) == 0) {
+		daemon->keys_use = use;
+	}
+}
+
+static void take_news(struct daemon *daemon)
+{
+	struct diag diag = {{0}};
+	if (!atomic_exchange_explicit(&daemon->news, false, memory_order_acq_rel)) {
+		return;
+	}
+	if (keys_reload(&daemon->keys, daemon->store, &diag) < 0) {
+		LOG(LOG_ERROR, "daemon", "the token secrets can't be read again",
+			LOG_TEXT("error", diag.text));
+	}
+	if (daemon->files_wait) {
+		int rc = apply_files(daemon, daemon->config, &diag);
+		daemon->files_wait = rc == E_AWAY;
+		if (rc < 0 && rc != E_AWAY) {
+			LOG(LOG_ERROR, "daemon", "the files can't be applied",
+				LOG_TEXT("error", diag.text));
+		}
+	}
+}
+
 /* Store, keys, instances: all that is needed before somebody may ask. */
 static int load(struct daemon *daemon, unsigned workers, struct diag *diag)
 {
 	const struct config *config = daemon->config;
 	daemon->site = (struct site){config->region, config->account_id};
-	TRY(store_open(config->store, &daemon->store, diag));
-	TRY(keys_load(&daemon->keys, daemon->store, daemon->started_s, diag));
+	TRY(open_store(daemon, diag));
 	daemon->registry = registry_new(workers);
 	daemon->registrar = daemon->registry ? registrar_new(daemon->registry, daemon->store,
 						       &daemon->site, clock_wall_s)
@@ -208,8 +336,13 @@ static int load(struct daemon *daemon, unsigned workers, struct diag *diag)
 	if (!daemon->feed) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
+	bool fleet = store_url_is_fleet(config->store);
+	TRY(fleet ? join(daemon, diag) : 0);
 	TRY(registrar_load(daemon->registrar, diag));
-	return apply_files(daemon, daemon->config, diag);
+	TRY(fleet ? connect_fleet(daemon, diag) : 0);
+	TRY(keys_load(&daemon->keys, daemon->store, daemon->started_s, diag));
+	TRY(copy_keys(daemon, diag));
+	return apply_first_files(daemon, diag);
 }
 
 /* Who started the sample sees the key in the terminal, and nobody else has it. */
@@ -236,6 +369,7 @@ static int start_control(struct daemon *daemon, struct diag *diag)
 			.certificate = {(const char *)daemon->keys.certificate.p,
 				daemon->keys.certificate.n},
 			.settings = on_settings,
+			.secrets_changed = on_news,
 			.ctx = daemon},
 		.metrics = on_metrics,
 		.ready = on_ready,
@@ -264,6 +398,7 @@ static void warn_of_open_keys(const struct config *config)
 
 static int make_data(struct daemon *daemon, unsigned workers, struct diag *diag)
 {
+	keys_in_use(&daemon->keys, clock_wall_s(), &daemon->keys_use);
 	struct data_plane_config config = {
 		.settings = daemon->first,
 		.spaces = daemon->spaces,
@@ -271,8 +406,8 @@ static int make_data(struct daemon *daemon, unsigned workers, struct diag *diag)
 		.registry = daemon->registry,
 		.table = &daemon->table,
 		.first_id = FIRST_DATA_ID,
-		.token_secrets = &daemon->keys.token_secret,
-		.n_token_secrets = 1,
+		.token_secrets = daemon->keys_use.secrets,
+		.n_token_secrets = daemon->keys_use.n,
 		.signing_key = daemon->keys.signer,
 	};
 	TRY(data_plane_new(&config, &daemon->data, diag));
@@ -344,6 +479,8 @@ static int start(struct daemon *daemon, struct diag *diag)
 	/* Before the first guest is answered: who sees that can rely on everything else. */
 	atomic_store_explicit(&daemon->ready, true, memory_order_release);
 	TRY(data_plane_start(daemon->data, diag));
+	int rc = daemon->link ? fleet_link_start(daemon->link) : 0;
+	TRY(rc < 0 ? diag_set(diag, rc, "can't start a thread: %s", result_name(rc)) : 0);
 	LOG(LOG_INFO, "daemon", "ready", LOG_TEXT("version", TELLTALE_VERSION),
 		LOG_INT("workers", workers),
 		LOG_INT("instances", registry_count(daemon->registry)));
@@ -436,6 +573,8 @@ static void serve(struct daemon *daemon)
 			(void)registrar_refresh_roles(
 				daemon->registrar); /* it logs what went wrong */
 			registrar_tick(daemon->registrar);
+			take_news(daemon);
+			use_keys(daemon);
 			tick_ms = now_ms + TICK_MS;
 		}
 		int left_ms = (int)(tick_ms - now_ms), feed_ms = feed_wait_ms(daemon->feed, now_ms);
@@ -471,6 +610,7 @@ static void stop(struct daemon *daemon)
 	control_plane_free(daemon->control);
 	spaces_stop(daemon->spaces);
 	data_plane_free(daemon->data);
+	fleet_link_free(daemon->link);
 	spaces_free(daemon->spaces);      /* addresses go last: replies leave by them */
 	registrar_end(daemon->registrar); /* nobody counts any more */
 	feed_free(daemon->feed);

@@ -34,6 +34,8 @@ struct data_worker {
 	struct identity identity;
 	struct service_dates dates;
 	char name[16];
+	_Atomic(struct token_keys *) next_keys; /* to be taken at the next turn */
+	_Atomic(struct token_keys *) old_keys;  /* that were; the main thread frees them */
 	struct service_worker service;
 };
 
@@ -224,9 +226,34 @@ static void on_answer(
 	service_render(&reply, &worker->dates, request.now_ns / NS_PER_S, resp->close, resp->out);
 }
 
+static void keys_free(struct token_keys *keys)
+{
+	if (keys) {
+		token_keys_done(keys);
+		free(keys);
+	}
+}
+
+static void take_keys(struct data_worker *worker)
+{
+	struct token_keys *next =
+		atomic_exchange_explicit(&worker->next_keys, NULL, memory_order_acquire);
+	if (!next) {
+		return;
+	}
+	struct token_keys old = worker->service.keys;
+	worker->service.keys = *next;
+	*next = old;
+	/* There still are older ones only when this was slower than two changes. */
+	keys_free(atomic_exchange_explicit(&worker->old_keys, next, memory_order_acq_rel));
+}
+
 static void on_turn(void *ctx)
 {
 	struct data_worker *worker = ctx;
+	if (atomic_load_explicit(&worker->next_keys, memory_order_relaxed)) {
+		take_keys(worker);
+	}
 	registry_turn(worker->plane->registry, worker->service.index);
 }
 
@@ -374,6 +401,8 @@ static void worker_free(struct data_worker *worker)
 	}
 	http_worker_free(worker->http);
 	token_keys_done(&worker->service.keys);
+	keys_free(worker->next_keys);
+	keys_free(worker->old_keys);
 	crypto_wipe(&worker->service, sizeof worker->service);
 	free(worker);
 }
@@ -532,6 +561,23 @@ void data_plane_limit(struct data_plane *plane, const struct config_limits *limi
 		service_limit(&plane->workers[i]->service, throttle_of(limits));
 		http_worker_limit(plane->workers[i]->http, &http);
 	}
+}
+
+int data_plane_rekey(struct data_plane *plane, const struct secret *secrets, size_t n)
+{
+	for (unsigned i = 0; i < plane->n_workers; i++) {
+		struct data_worker *worker = plane->workers[i];
+		struct token_keys *next = calloc(1, sizeof *next);
+		int rc = next ? token_keys_init(next, secrets, n) : -ENOMEM;
+		if (rc < 0) {
+			free(next);
+			return rc;
+		}
+		keys_free(atomic_exchange_explicit(&worker->old_keys, NULL, memory_order_acq_rel));
+		keys_free(atomic_exchange_explicit(&worker->next_keys, next, memory_order_acq_rel));
+		http_worker_wake(worker->http);
+	}
+	return 0;
 }
 
 void data_plane_drain(struct data_plane *plane)

@@ -29,7 +29,7 @@ struct data_plane_config {
 	struct registry *registry;
 	struct conn_table *table;
 	uint16_t first_id;                  /* of the workers in the table */
-	const struct secret *token_secrets; /* newest first */
+	const struct secret *token_secrets; /* the one that makes tokens first */
 	size_t n_token_secrets;
 	struct crypto_signer *signing_key;
 };
@@ -46,6 +46,12 @@ MUST_CHECK int data_plane_start(struct data_plane *plane, struct diag *diag);
 
 /* Ask every worker for a sign of life; returns how many have not given the last one. */
 unsigned data_plane_pulse(struct data_plane *plane);
+
+/*
+ * Have the workers make and verify tokens by other secrets, as token_keys_init() has them: each by its next
+ * turn. Returns 0 or -ENOMEM: then some have the old ones still.
+ */
+MUST_CHECK int data_plane_rekey(struct data_plane *plane, const struct secret *secrets, size_t n);
 
 /* New limits for what comes from now on. */
 void data_plane_limit(struct data_plane *plane, const struct config_limits *limits);

@@ -25,8 +25,8 @@
 #define TOKEN_TTL_MAX_S 21600
 #define TOKEN_KEY_BYTES 32
 
-/* How many secrets verify at once: the current one first, then older ones. */
-#define TOKEN_KEYS_MAX 2
+/* How many secrets verify at once: the one that makes tokens first, then others. */
+#define TOKEN_KEYS_MAX 4
 
 /* metadata/token_cache.h */
 struct token_cache {
@@ -45,7 +45,7 @@ struct token_owner {
 	uint32_t epoch;
 };
 
-/* secrets  newest first, 1 to TOKEN_KEYS_MAX. Returns 0, E_RANGE or -ENOMEM. */
+/* secrets  the one that makes tokens first; 1 to TOKEN_KEYS_MAX. Returns 0, E_RANGE or -ENOMEM. */
 MUST_CHECK int token_keys_init(struct token_keys *keys, const struct secret *secrets, size_t n);
 void token_keys_done(struct token_keys *keys);
 

@@ -1,6 +1,9 @@
 """Tokens: good for at least their TTL and less than one second more, over restarts; revoked at
 once."""
 
+import base64
+import hmac
+import sqlite3
 import time
 
 import pytest
@@ -130,3 +133,53 @@ def test_tokens_never_show_in_the_log(service):
     assert service.client().get(ID, token[:8] + "AAAA" + token[12:]).status == 401
     service.stop()
     assert token[12:40] not in service.log()
+
+
+def stored_secrets(service):
+    """(from when tokens are made by it, the secret), the oldest first."""
+    with sqlite3.connect(f"file:{service.database}?mode=ro", uri=True) as db:
+        (value,) = db.execute("SELECT value FROM secret WHERE name = 'token-secret'").fetchone()
+    if len(value) == 32:
+        return [(0, value)]
+    return [(int.from_bytes(value[at : at + 8], "big"), value[at + 8 : at + 40]) for at in range(0, len(value), 40)]
+
+
+def made_by(service, token, name="web-1"):
+    """Which of the store's secrets made a token: docs/protocol.md says how."""
+    raw = base64.urlsafe_b64decode(token)
+    with sqlite3.connect(f"file:{service.database}?mode=ro", uri=True) as db:
+        (epoch,) = db.execute("SELECT token_epoch FROM instance WHERE name = ?", (name,)).fetchone()
+    instance_id = service.client().get(ID).body
+    message = raw[:16] + epoch.to_bytes(4, "big") + instance_id
+    for number, (_, secret) in enumerate(stored_secrets(service)):
+        if hmac.new(secret, message, "sha256").digest()[:24] == raw[16:]:
+            return number
+    raise AssertionError("made by none of them")
+
+
+def test_a_rotated_secret_makes_the_tokens_and_the_old_one_still_verifies(service):
+    old = service.client().put_token()
+    assert made_by(service, old) == 0
+    said = service.cli("secret", "rotate").ok().out
+    assert "in 3 s" in said, said
+    service.cli("secret", "rotate").refused("there is a new secret already")
+    # Until the new one is used, and from then on, every token is good at every worker.
+    deadline = time.time() + 30
+    while True:
+        token = service.client().put_token()
+        for one in (token, old):
+            for _ in range(8):
+                assert service.client().get(ID, one).status == 200
+        if made_by(service, token) == 1:
+            break
+        assert time.time() < deadline, "tokens are still made by the old secret"
+        time.sleep(0.2)
+    starts = stored_secrets(service)[1][0]
+    assert time.time() >= starts
+    service.kill9()
+    service.start()
+    assert service.client().get(ID, old).status == 200
+    assert service.client().get(ID, token).status == 200
+    assert made_by(service, service.client().put_token()) == 1
+    records = service.cli("audit").ok().out
+    assert "a new token secret" in records

@@ -1,0 +1,47 @@
+/* The secret by which tokens are made. */
+#include <errno.h>
+
+#include "control/registrar_state.h"
+#include "control/token_secrets.h"
+
+static unsigned after_s(const struct registrar *registrar)
+{
+	return registrar->fleet ? TOKEN_SECRETS_FLEET_S : TOKEN_SECRETS_ALONE_S;
+}
+
+/* In a transaction, so that of two who do it at once one waits for the other. */
+static int rotate(struct registrar *registrar, const struct deed *deed, struct diag *diag)
+{
+	CLEANUP(secret_done) struct secret value = {0}, next = {0};
+	CLEANUP(token_secrets_done) struct token_secrets secrets = {0};
+	struct store *store = registrar->store;
+	const struct trail_record record = {.resource = STR("account"),
+		.change = STR("a new token secret"),
+		.result = STR("ok")};
+	TRY(store->ops->secret_get(store, STR(TOKEN_SECRETS_NAME), &value, diag));
+	int rc = token_secrets_read(&secrets, &value);
+	TRY(rc < 0 ? diag_set(diag, rc, "the store's token secret is damaged") : 0);
+	TRY(token_secrets_rotate(&secrets, registrar->now_s(), after_s(registrar), diag));
+	TRY(token_secrets_write(&secrets, &next));
+	TRY(store->ops->secret_put(store, STR(TOKEN_SECRETS_NAME), secret_str(&next), diag));
+	return deed ? trail_write(store, deed, &record, diag) : 0;
+}
+
+int registrar_rotate_secret(struct registrar *registrar, const struct deed *deed,
+	unsigned *ret_after_s, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	*ret_after_s = after_s(registrar);
+	pthread_mutex_lock(&registrar->lock);
+	int rc = store->ops->begin(store, diag);
+	if (rc == 0) {
+		rc = rotate(registrar, deed, diag);
+		if (rc == 0) {
+			rc = store->ops->commit(store, diag);
+		} else {
+			store->ops->rollback(store);
+		}
+	}
+	pthread_mutex_unlock(&registrar->lock);
+	return rc;
+}
