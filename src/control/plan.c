@@ -58,6 +58,7 @@ static struct change *add(struct plan *plan, const struct plan_place *place, str
 	plan->v = v;
 	struct change *change = &plan->v[plan->n++];
 	*change = (struct change){.base = place->base, .elsewhere = place->elsewhere};
+	change->moves = place->before && !str_eq(str_of(place->before->host), place->host);
 	change->host = str_dup(place->host);
 	change->next_host = str_dup(place->next_host);
 	if (!change->host || !change->next_host) {

@@ -34,6 +34,7 @@ struct change {
 	char *host, *next_host;
 	uint64_t base;
 	bool elsewhere;
+	bool moves; /* at once, from another host */
 	struct instance_record record;
 	struct instance *instance; /* until published */
 	struct instance *before;   /* what it was; of one that is not published here */

@@ -106,7 +106,7 @@ static bool is_foreign(const struct registrar *registrar, const struct change *c
 	if (!change->instance || here) {
 		return false;
 	}
-	bool stays = change->elsewhere && !change->next_host[0] && change->before;
+	bool stays = change->elsewhere && !change->next_host[0] && !change->moves && change->before;
 	return !stays || !is_known_alike(change->before, change->instance);
 }
 
