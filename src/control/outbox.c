@@ -198,15 +198,16 @@ int outbox_send(struct store *copy, struct store *database, struct str host, uns
 	size_t damaged = 0;
 	TRY(host_row_recorded(copy, host, &number, diag));
 	TRY(take(copy, START_AT_END, &batch, diag));
+	TRY(host_row_recorded(database, host, &sent, diag));
 	if (batch.n == 0) {
-		number++;
+		/* A copy that was made anew knows no numbers: theirs go on behind the database's. */
+		number = (sent > number ? sent : number) + 1;
 		TRY(close_batch(copy, host, number, most, diag));
 		TRY(take(copy, START_AT_END, &batch, diag));
 	}
 	if (batch.n == 0) {
 		return 0;
 	}
-	TRY(host_row_recorded(database, host, &sent, diag));
 	if (sent < number) {
 		TRY(add_batch(database, host, number, &batch, &damaged, diag));
 	}
@@ -240,12 +241,11 @@ int outbox_forget(
 	struct store *copy, int64_t before_s, unsigned most, uint64_t *ret_lost, struct diag *diag)
 {
 	CLEANUP(items_done) struct items items = {.most = most};
-	*ret_lost = 0;
 	TRY(take(copy, before_s, &items, diag));
-	if (items.n == 0) {
-		return 0;
+	if (items.n) {
+		TRY(forget(copy, &items, diag));
 	}
-	TRY(forget(copy, &items, diag));
+	*ret_lost = 0;
 	for (size_t i = 0; i < items.n; i++) {
 		*ret_lost += samples_of(&items.v[i]);
 	}

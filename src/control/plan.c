@@ -39,12 +39,15 @@ void plan_done(struct plan *plan)
 	*plan = PLAN_OF(plan->site);
 }
 
-void plan_drop(struct plan *plan)
+void plan_drop(struct plan *plan, size_t i)
 {
-	change_done(&plan->v[--plan->n]);
+	struct change *one = plan->v + i;
+	change_done(one);
+	plan->n--;
+	memmove(one, one + 1, (plan->n - i) * sizeof *one);
 }
 
-/* One more, at its place. NULL when out of memory, or when what it was makes no instance. */
+/* One more, at its place. NULL when out of memory. */
 static struct change *add(struct plan *plan, const struct plan_place *place, struct diag *diag)
 {
 	struct change *v = array_room(plan->v, plan->n, &plan->cap, sizeof *v);
@@ -55,15 +58,16 @@ static struct change *add(struct plan *plan, const struct plan_place *place, str
 	plan->v = v;
 	struct change *change = &plan->v[plan->n++];
 	*change = (struct change){.base = place->base, .elsewhere = place->elsewhere};
+	change->moves = place->before && !str_eq(str_of(place->before->host), place->host);
 	change->host = str_dup(place->host);
 	change->next_host = str_dup(place->next_host);
 	if (!change->host || !change->next_host) {
 		diag_write(diag, "out of memory");
 		return NULL;
 	}
-	bool known = !place->before ||
-		     row_instance(place->before, plan->site, &change->before, diag) == 0;
-	return known ? change : NULL;
+	/* What it was need not make an instance: it can go, or be put right, all the same. */
+	int rc = place->before ? row_instance(place->before, plan->site, &change->before, diag) : 0;
+	return rc == -ENOMEM ? NULL : change;
 }
 
 /* --- roles ----------------------------------------------------------------------------------- */
@@ -422,7 +426,7 @@ int plan_publish(struct plan *plan, struct registry *registry, struct diag *diag
 
 const struct instance *plan_before(const struct change *change, const struct registry *registry)
 {
-	if (change->elsewhere) {
+	if (change->elsewhere || change->before) {
 		return change->before;
 	}
 	const struct entry *entry = registry_find(registry, str_of(change->name));
@@ -468,10 +472,7 @@ static int add_operations(
 		struct change *change = &plan->v[i];
 		const struct instance *instance =
 			change->instance ? change->instance : plan_before(change, registry);
-		if (!instance) {
-			return -ENOMEM; /* nothing is deleted that is not there */
-		}
-		change->operation = trail_operation(deed, instance);
+		change->operation = trail_operation(deed, str_of(change->name), instance);
 		if (json_array_append(deed->operations, change->operation) < 0) {
 			return -ENOMEM;
 		}

@@ -19,11 +19,12 @@
 
 /* Where a row is, and what a change of it is made from. */
 struct plan_place {
-	uint64_t base;            /* see instance_put() in store/store.h */
-	struct str host;          /* borrowed */
-	struct str next_host;     /* borrowed */
-	const struct row *before; /* borrowed; of one that is elsewhere; NULL: new, or here */
-	bool elsewhere;           /* another host serves it: it is not published here */
+	uint64_t base;        /* see instance_put() in store/store.h */
+	struct str host;      /* borrowed */
+	struct str next_host; /* borrowed */
+	const struct row
+		*before; /* borrowed; of one that is not published here; NULL: new, or here */
+	bool elsewhere;  /* another host serves it: it is not published here */
 };
 
 struct change {
@@ -33,9 +34,10 @@ struct change {
 	char *host, *next_host;
 	uint64_t base;
 	bool elsewhere;
+	bool moves; /* at once, from another host */
 	struct instance_record record;
 	struct instance *instance; /* until published */
-	struct instance *before;   /* what it was; of one that is elsewhere */
+	struct instance *before;   /* what it was; of one that is not published here */
 	json_t *operation;         /* of its deed; NULL: none */
 	char *what;                /* changes, for the record; NULL: nothing to tell */
 };
@@ -52,8 +54,8 @@ struct plan {
 
 void plan_done(struct plan *plan);
 
-/* Take the last change back: it could not be planned. */
-void plan_drop(struct plan *plan);
+/* Take a change back: it can't be made. */
+void plan_drop(struct plan *plan, size_t i);
 
 /*
  * An instance as it shall be. Reads the file of its role's credentials, if it has one and is here.

@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 #include "control/plan.h"
-#include "control/registrar_state.h"
+#include "control/registrar_elsewhere.h"
 #include "control/row.h"
 
 #define TRIES 10 /* of a change, when others are faster */
@@ -30,6 +30,7 @@ void registrar_free(struct registrar *registrar)
 	if (registrar) {
 		for (size_t i = 0; i < registrar->n_waiting; i++) {
 			json_decref(registrar->waiting[i].operation);
+			json_decref(registrar->waiting[i].why);
 		}
 		free(registrar->waiting);
 		registrar_leave(registrar);
@@ -80,21 +81,45 @@ static int try_once(struct registrar *registrar, struct plan *plan, const struct
 				: commit_alone(registrar, plan, deed, diag);
 }
 
+/* Operations of a change that was not made. */
+static void drop_operations(const struct deed *deed, size_t had)
+{
+	while (deed && json_array_size(deed->operations) > had) {
+		(void)json_array_remove(deed->operations, had); /* it is there */
+	}
+}
+
+/* What is known of this host is looked at first: a change fits what others have made of it. */
+static int try_in_fleet(struct registrar *registrar, struct plan *plan, const struct deed *deed,
+	const struct registrar_planner *planner, struct diag *diag)
+{
+	if (!elsewhere_reached(registrar)) {
+		return diag_set(diag, E_AWAY, "the fleet's database can't be reached now");
+	}
+	TRY(registrar_bring_up(registrar, false, diag));
+	return try_once(registrar, plan, deed, planner, diag);
+}
+
+static int carry_out_in_fleet(struct registrar *registrar, struct plan *plan,
+	const struct deed *deed, const struct registrar_planner *planner, struct diag *diag)
+{
+	size_t had = deed ? json_array_size(deed->operations) : 0;
+	int rc = try_in_fleet(registrar, plan, deed, planner, diag);
+	for (unsigned n = 1; n < TRIES && (rc == E_STALE || rc == E_BUSY); n++) {
+		plan_done(plan);
+		drop_operations(deed, had);
+		rc = try_in_fleet(registrar, plan, deed, planner, diag);
+	}
+	return rc;
+}
+
 int registrar_carry_out(struct registrar *registrar, const struct deed *deed,
 	const struct registrar_planner *planner, struct diag *diag)
 {
 	CLEANUP(plan_done) struct plan plan = PLAN_OF(registrar->site);
 	pthread_mutex_lock(&registrar->lock);
-	int rc = try_once(registrar, &plan, deed, planner, diag);
-	for (unsigned n = 1; n < TRIES && registrar->fleet && (rc == E_STALE || rc == E_BUSY);
-		n++) {
-		plan_done(&plan);
-		if (deed && deed->operations) {
-			(void)json_array_clear(deed->operations); /* it is an array */
-		}
-		rc = registrar_bring_up(registrar, false, diag);
-		rc = rc == 0 ? try_once(registrar, &plan, deed, planner, diag) : rc;
-	}
+	int rc = registrar->fleet ? carry_out_in_fleet(registrar, &plan, deed, planner, diag)
+				  : try_once(registrar, &plan, deed, planner, diag);
 	if (rc == 0 && planner->done) {
 		planner->done(&plan, planner->ctx);
 	}
@@ -128,17 +153,19 @@ static int load_row(void *ctx, const struct store_instance *row)
 	if (rc == 0) {
 		rc = registry_put(registrar->registry, instance, loading->diag);
 	}
-	if (rc < 0 && rc != -ENOMEM && registrar->fleet) {
-		/* The copy is no truth: what makes no sense there is left to the database. */
-		LOG(LOG_ERROR, "control", "an instance of the local copy can't be served",
-			LOG_STR("instance", row->name), LOG_TEXT("error", loading->diag->text));
-		return 0;
-	}
 	if (rc < 0) {
-		loading->rc = diag_prefix(loading->diag, rc == -ENOMEM ? rc : E_DAMAGED,
+		rc = diag_prefix(loading->diag, rc == -ENOMEM ? rc : E_DAMAGED,
 			"the store's instance '%.*s'", STR_FMT(row->name));
 	}
-	return loading->rc;
+	if (rc == E_DAMAGED && registrar->fleet) {
+		/* All others are served; the database, once it is there, has this one too. */
+		LOG(LOG_ERROR, "control", "the copy has an instance that can't be published",
+			LOG_TEXT("error", loading->diag->text));
+		registrar->fleet->copy_behind = true;
+		rc = 0;
+	}
+	loading->rc = rc;
+	return rc;
 }
 
 int registrar_load(struct registrar *registrar, struct diag *diag)
@@ -158,6 +185,7 @@ int registrar_load(struct registrar *registrar, struct diag *diag)
 	pthread_mutex_unlock(&registrar->lock);
 	return rc;
 }
+
 void registrar_reclaim(struct registrar *registrar)
 {
 	pthread_mutex_lock(&registrar->lock);

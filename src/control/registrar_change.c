@@ -14,12 +14,14 @@
 
 struct plan_place registrar_place(const struct registrar *registrar, const struct row *before)
 {
+	struct str name = json_str_member(before->spec, "name");
 	bool elsewhere = !str_eq(str_of(before->host), registrar->host);
+	bool here = !elsewhere && registry_find(registrar->registry, name);
 	return (struct plan_place){
 		.base = before->revision,
 		.host = str_of(before->host),
 		.next_host = str_of(before->next_host),
-		.before = elsewhere ? before : NULL,
+		.before = here ? NULL : before,
 		.elsewhere = elsewhere,
 	};
 }

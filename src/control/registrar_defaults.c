@@ -8,6 +8,7 @@
 #include "metadata/blueprint.h"
 
 #define KEPT     "metadata-defaults" /* the value's name in the store */
+#define TRIES    10
 #define ENFORCED "httpTokensEnforced"
 
 /* A preference that is no option of an instance. */
@@ -44,6 +45,9 @@ int registrar_load_defaults(struct registrar *registrar, struct diag *diag)
 	struct secret kept;
 	int rc = store->ops->secret_get(store, STR(KEPT), &kept, diag);
 	if (rc == E_NOTFOUND) {
+		json_decref(registrar->defaults);
+		json_decref(registrar->preferred);
+		registrar->defaults = registrar->preferred = NULL;
 		return 0;
 	}
 	TRY(rc);
@@ -92,27 +96,6 @@ static int tell_defaults(struct registrar *registrar, const struct deed *deed,
 	return trail_write(registrar->store, deed, &record, diag);
 }
 
-static int store_defaults(struct registrar *registrar, const struct deed *deed,
-	const json_t *defaults, struct diag *diag)
-{
-	struct store *store = registrar->store;
-	char *text = json_dumps(defaults, JSON_COMPACT);
-	int rc = text ? store->ops->begin(store, diag) : diag_set(diag, -ENOMEM, "out of memory");
-	if (rc == 0) {
-		rc = store->ops->secret_put(store, STR(KEPT), str_of(text), diag);
-		if (rc == 0) {
-			rc = tell_defaults(registrar, deed, defaults, diag);
-		}
-		if (rc == 0) {
-			rc = store->ops->commit(store, diag);
-		} else {
-			store->ops->rollback(store);
-		}
-	}
-	free(text);
-	return rc;
-}
-
 static json_t *merged(const json_t *old, const json_t *changes)
 {
 	json_t *defaults = old ? json_copy(json_loose(old)) : json_object();
@@ -129,20 +112,65 @@ static json_t *merged(const json_t *old, const json_t *changes)
 	return defaults;
 }
 
+static int put_defaults(struct registrar *registrar, const struct deed *deed,
+	const json_t *defaults, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	char *text = json_dumps(defaults, JSON_COMPACT);
+	int rc = text ? store->ops->secret_put(store, STR(KEPT), str_of(text), diag)
+		      : diag_set(diag, -ENOMEM, "out of memory");
+	free(text);
+	return rc < 0 ? rc : tell_defaults(registrar, deed, defaults, diag);
+}
+
+/* In a transaction: from what is there, which another host may have changed. */
+static int change_defaults(struct registrar *registrar, const struct deed *deed,
+	const json_t *changes, json_t **ret_defaults, struct diag *diag)
+{
+	if (registrar->fleet) {
+		TRY(registrar_load_defaults(registrar, diag));
+	}
+	json_t *defaults = merged(registrar->defaults, changes);
+	int rc = defaults ? check(defaults, diag) : diag_set(diag, -ENOMEM, "out of memory");
+	if (rc == 0) {
+		rc = put_defaults(registrar, deed, defaults, diag);
+	}
+	if (rc < 0) {
+		json_decref(defaults);
+		return rc;
+	}
+	*ret_defaults = defaults;
+	return 0;
+}
+
+static int defaults_once(struct registrar *registrar, const struct deed *deed,
+	const json_t *changes, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	json_t *defaults = NULL;
+	TRY(store->ops->begin(store, diag));
+	int rc = change_defaults(registrar, deed, changes, &defaults, diag);
+	if (rc < 0 || (deed && deed->rehearsal)) {
+		store->ops->rollback(store);
+		json_decref(defaults);
+		return rc;
+	}
+	rc = store->ops->commit(store, diag);
+	if (rc < 0) {
+		json_decref(defaults);
+		return rc;
+	}
+	return use(registrar, defaults);
+}
+
 int registrar_defaults(struct registrar *registrar, const struct deed *deed, const json_t *changes,
 	struct diag *diag)
 {
 	pthread_mutex_lock(&registrar->lock);
-	json_t *defaults = merged(registrar->defaults, changes);
-	int rc = defaults ? check(defaults, diag) : diag_set(diag, -ENOMEM, "out of memory");
-	bool rehearsal = deed && deed->rehearsal;
-	if (rc == 0 && !rehearsal) {
-		rc = store_defaults(registrar, deed, defaults, diag);
-	}
-	if (rc == 0 && !rehearsal) {
-		rc = use(registrar, defaults);
-	} else {
-		json_decref(defaults);
+	int rc = defaults_once(registrar, deed, changes, diag);
+	for (unsigned n = 1; n < TRIES && registrar->fleet && (rc == E_BUSY || rc == E_STALE);
+		n++) {
+		rc = defaults_once(registrar, deed, changes, diag);
 	}
 	pthread_mutex_unlock(&registrar->lock);
 	return rc;

@@ -187,7 +187,8 @@ static int on_row(void *ctx, const struct store_instance *from)
 	}
 	struct named_row *one = &slice->v[slice->n++];
 	*one = (struct named_row){.name = str_dup(from->name)};
-	return one->name ? row_take(&one->row, from) : -ENOMEM;
+	int rc = one->name ? row_take(&one->row, from) : -ENOMEM;
+	return rc == E_DAMAGED ? 0 : rc; /* without a specification */
 }
 
 struct listing {
@@ -205,13 +206,16 @@ static int list_one(struct listing *listing, struct named_row *one, struct diag 
 	const struct page_select *select = &listing->query->select;
 	CLEANUP(glimpse_done) struct glimpse glimpse = {0};
 	const struct entry *entry = registry_find(registrar->registry, str_of(one->name));
-	if (json_is_null(one->row.spec)) {
-		return 0; /* hidden */
-	}
 	if (entry) {
 		glimpse = here(registrar, entry);
+	} else if (!one->row.spec || json_is_null(one->row.spec)) {
+		return 0; /* hidden, or it makes no sense */
 	} else {
-		TRY(look(registrar, &one->row, listing->applied, &glimpse, diag));
+		int rc = look(registrar, &one->row, listing->applied, &glimpse, diag);
+		TRY(rc == E_DAMAGED ? 0 : rc);
+		if (rc == E_DAMAGED) {
+			return 0; /* its host has told of it */
+		}
 	}
 	if (select->accepts && !select->accepts(select->ctx, entry_instance(glimpse.entry))) {
 		return 0;
@@ -276,7 +280,7 @@ int elsewhere_list(struct registrar *registrar, const struct registrar_query *qu
 	}
 	buf_add(&last, query->after);
 	int rc = list_all(&listing, slice, &last, ret_more, diag);
-	if (rc == 0 && query->ret_after) {
+	if (rc == 0 && *ret_more && query->ret_after) {
 		buf_add(query->ret_after, buf_str(&last));
 	}
 	slice_done(slice);

@@ -14,449 +14,6 @@
 #define SEND_ROUNDS 10
 #define KEPT_S      HISTORY_60_S_AGE_S /* what can't be sent for so long is forgotten */
 
-/* --- what has changed ------------------------------------------------------------------------ */
-
-enum fate { STAYS, GOES, LEAVES };
-
-struct item {
-	char *name;
-	uint64_t revision;
-	enum fate fate;
-	bool planned;
-	struct row row; /* of one that stays */
-};
-
-struct news {
-	struct registrar *registrar;
-	struct item *v;
-	size_t n;
-	size_t cap;
-	uint64_t revision; /* the greatest */
-	json_t *seen;      /* names, where all are looked at */
-};
-
-static void news_done(struct news *news)
-{
-	for (size_t i = 0; i < news->n; i++) {
-		free(news->v[i].name);
-		row_done(&news->v[i].row);
-	}
-	free(news->v);
-	json_decref(news->seen);
-}
-
-static int add_item(struct news *news, struct str name, uint64_t revision, enum fate fate)
-{
-	struct item *v = array_room(news->v, news->n, &news->cap, sizeof *v);
-	if (!v) {
-		return -ENOMEM;
-	}
-	news->v = v;
-	struct item *item = &news->v[news->n++];
-	*item = (struct item){.name = str_dup(name), .revision = revision, .fate = fate};
-	return item->name ? 0 : -ENOMEM;
-}
-
-/* Whether a row is what is here already. */
-static bool is_same(const struct entry *entry, const struct store_instance *row)
-{
-	const struct instance *instance = entry_instance(entry);
-	const struct instance_record *record = &instance->record;
-	return str_eq(instance->spec, row->spec) && record->token_epoch == row->token_epoch &&
-	       record->created_s == row->created_s && record->launched_s == row->launched_s &&
-	       record->changed_s == row->changed_s;
-}
-
-static int on_row(void *ctx, const struct store_instance *row)
-{
-	struct news *news = ctx;
-	struct entry *entry = registry_find(news->registrar->registry, row->name);
-	news->revision = row->revision > news->revision ? row->revision : news->revision;
-	if (!row->spec.p || row_is_hidden(row)) {
-		return entry ? add_item(news, row->name, row->revision, GOES) : 0;
-	}
-	if (row->next_host.n) {
-		return add_item(news, row->name, row->revision, LEAVES);
-	}
-	if (news->seen && json_object_setn_new_nocheck(
-				  news->seen, row->name.p, row->name.n, json_true()) < 0) {
-		return -ENOMEM;
-	}
-	if (entry && is_same(entry, row)) {
-		entry->revision = row->revision;
-		return 0;
-	}
-	TRY(add_item(news, row->name, row->revision, STAYS));
-	int rc = row_take(&news->v[news->n - 1].row, row);
-	if (rc == E_DAMAGED) {
-		LOG(LOG_ERROR, "control", "the database's row of an instance makes no sense",
-			LOG_STR("instance", row->name));
-		news->registrar->fleet->refused++;
-		rc = 0;
-	}
-	return rc;
-}
-
-static int on_entry(void *ctx, struct entry *entry)
-{
-	struct news *news = ctx;
-	struct str name = entry_instance(entry)->name;
-	return json_object_getn(news->seen, name.p, name.n) ? 0 : add_item(news, name, 0, GOES);
-}
-
-/* Those that are here and not among all that the database has. */
-static int add_strays(struct news *news)
-{
-	for (size_t i = 0; i < news->n; i++) {
-		const struct item *item = &news->v[i];
-		if (item->fate != STAYS &&
-			json_object_set_new_nocheck(news->seen, item->name, json_true()) < 0) {
-			return -ENOMEM;
-		}
-	}
-	return registry_each(news->registrar->registry, on_entry, news);
-}
-
-static int read_news(struct news *news, bool all, struct diag *diag)
-{
-	struct registrar *registrar = news->registrar;
-	struct store *store = registrar->store;
-	int rc;
-	if (!all) {
-		rc = store->ops->changed_since(
-			store, registrar->host, registrar->fleet->applied, on_row, news, diag);
-		return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
-	}
-	news->seen = json_object();
-	/* Before the rows: what changes while they are read is looked at once more. */
-	TRY(store->ops->revision_get(store, registrar->host, &news->revision, diag));
-	uint64_t revision = news->revision;
-	rc = store->ops->instance_each(store, registrar->host, STR_EMPTY, on_row, news, diag);
-	news->revision = revision;
-	rc = rc == 0 ? add_strays(news) : rc;
-	return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
-}
-
-/* --- planning and publishing it -------------------------------------------------------------- */
-
-static void refuse(struct registrar *registrar, const char *name, const char *why)
-{
-	registrar->fleet->refused++;
-	LOG(LOG_ERROR, "control", "an instance's change can't be published, it stays as it was",
-		LOG_TEXT("instance", name), LOG_TEXT("error", why));
-}
-
-static int plan_news(struct news *news, struct plan *plan, struct diag *diag)
-{
-	struct registrar *registrar = news->registrar;
-	const struct plan_place place = {.host = registrar->host};
-	for (size_t i = 0; i < news->n; i++) {
-		struct item *item = &news->v[i];
-		struct str name = str_of(item->name);
-		int rc = 0;
-		if (item->fate != STAYS) {
-			item->planned = registry_find(registrar->registry, name) != NULL;
-			rc = item->planned ? plan_delete(plan, name, &place, diag) : 0;
-		} else if (item->row.spec) {
-			item->planned = true;
-			rc = plan_put(
-				plan, item->row.spec, STR_EMPTY, &item->row.record, &place, diag);
-		}
-		if (rc < 0 && rc != -ENOMEM) {
-			plan_drop(plan);
-			item->planned = false;
-			refuse(registrar, item->name, diag->text);
-			rc = 0;
-		}
-		TRY(rc);
-	}
-	return 0;
-}
-
-/* One after the other, so that one which can't be does not stop the others. */
-static int publish_singly(struct registrar *registrar, struct plan *plan, struct diag *diag)
-{
-	for (size_t i = 0; i < plan->n; i++) {
-		struct plan one = {.site = plan->site, .v = &plan->v[i], .n = 1};
-		const char *name = plan->v[i].name;
-		int rc = plan_check(&one, registrar->registry, diag);
-		if (rc == E_EXISTS) {
-			refuse(registrar, name, diag->text);
-			continue;
-		}
-		TRY(rc);
-		TRY(plan_publish(&one, registrar->registry, diag));
-	}
-	return 0;
-}
-
-static int publish(struct registrar *registrar, struct plan *plan, struct diag *diag)
-{
-	int rc = plan_check(plan, registrar->registry, diag);
-	if (rc == E_EXISTS) {
-		return publish_singly(registrar, plan, diag);
-	}
-	return rc < 0 ? rc : plan_publish(plan, registrar->registry, diag);
-}
-
-static void note_revisions(struct news *news)
-{
-	for (size_t i = 0; i < news->n; i++) {
-		const struct item *item = &news->v[i];
-		struct entry *entry = registry_find(news->registrar->registry, str_of(item->name));
-		if (entry && item->planned) {
-			entry->revision = item->revision;
-		}
-	}
-}
-
-/* --- the copy -------------------------------------------------------------------------------- */
-
-static void set_applied(struct store_host *host, const void *ctx)
-{
-	host->applied = *(const uint64_t *)ctx;
-}
-
-static int copy_change(struct registrar *registrar, const struct change *change, struct diag *diag)
-{
-	struct store *copy = fleet_store_copy(registrar->store);
-	struct str name = str_of(change->name);
-	if (!change->spec) {
-		int rc = copy->ops->instance_delete(copy, name, STORE_ANY, diag);
-		return rc == E_NOTFOUND ? 0 : rc;
-	}
-	const struct store_instance row = {.name = name,
-		.spec = str_of(change->spec),
-		.host = registrar->host,
-		.token_epoch = change->record.token_epoch,
-		.created_s = change->record.created_s,
-		.launched_s = change->record.launched_s,
-		.changed_s = change->record.changed_s};
-	return copy->ops->instance_put(copy, &row, STORE_ANY, diag);
-}
-
-static int copy_changes(
-	struct registrar *registrar, const struct plan *plan, uint64_t revision, struct diag *diag)
-{
-	struct store *copy = fleet_store_copy(registrar->store);
-	TRY(copy->ops->begin(copy, diag));
-	int rc = host_row_change(copy, registrar->host, set_applied, &revision, diag);
-	for (size_t i = 0; rc == 0 && i < plan->n; i++) {
-		rc = copy_change(registrar, &plan->v[i], diag);
-	}
-	if (rc < 0) {
-		copy->ops->rollback(copy);
-		return rc;
-	}
-	return copy->ops->commit(copy, diag);
-}
-
-struct rewriting {
-	struct registrar *registrar;
-	json_t *gone; /* names that the copy has and that are not here */
-	struct diag *diag;
-};
-
-static int on_copied(void *ctx, const struct store_instance *row)
-{
-	struct rewriting *rewriting = ctx;
-	bool here = registry_find(rewriting->registrar->registry, row->name) != NULL;
-	return here || json_array_append_new(rewriting->gone, json_from_str(row->name)) == 0
-		       ? 0
-		       : -ENOMEM;
-}
-
-static int rewrite_entry(void *ctx, struct entry *entry)
-{
-	struct rewriting *rewriting = ctx;
-	struct registrar *registrar = rewriting->registrar;
-	struct store *copy = fleet_store_copy(registrar->store);
-	const struct instance *instance = entry_instance(entry);
-	const struct store_instance row = {.name = instance->name,
-		.spec = instance->spec,
-		.host = registrar->host,
-		.token_epoch = instance->record.token_epoch,
-		.created_s = instance->record.created_s,
-		.launched_s = instance->record.launched_s,
-		.changed_s = instance->record.changed_s};
-	return copy->ops->instance_put(copy, &row, STORE_ANY, rewriting->diag);
-}
-
-static int rewrite(struct rewriting *rewriting, uint64_t revision, struct diag *diag)
-{
-	struct registrar *registrar = rewriting->registrar;
-	struct store *copy = fleet_store_copy(registrar->store);
-	TRY(copy->ops->instance_each(copy, registrar->host, STR_EMPTY, on_copied, rewriting, diag));
-	TRY(copy->ops->begin(copy, diag));
-	int rc = host_row_change(copy, registrar->host, set_applied, &revision, diag);
-	for (size_t i = 0; rc == 0 && i < json_array_size(rewriting->gone); i++) {
-		rc = copy->ops->instance_delete(
-			copy, json_str_at(rewriting->gone, i), STORE_ANY, diag);
-	}
-	if (rc == 0) {
-		rc = registry_each(registrar->registry, rewrite_entry, rewriting);
-	}
-	if (rc < 0) {
-		copy->ops->rollback(copy);
-		return rc;
-	}
-	return copy->ops->commit(copy, diag);
-}
-
-/* The whole copy anew, after it could not be written once. */
-static int copy_all(struct registrar *registrar, uint64_t revision, struct diag *diag)
-{
-	CLEANUP(json_done) json_t *gone = json_array();
-	struct rewriting rewriting = {registrar, gone, diag};
-	return gone ? rewrite(&rewriting, revision, diag)
-		    : diag_set(diag, -ENOMEM, "out of memory");
-}
-
-/*
- * Guests go on being served when the copy can't be written: it only is needed when the daemon starts
- * while the database is away.
- */
-static void note_copy(struct registrar *registrar, int rc, const struct diag *diag)
-{
-	if (rc < 0 && !registrar->fleet->copy_behind) {
-		LOG(LOG_ERROR, "control", "the local copy can't be written",
-			LOG_TEXT("error", diag->text));
-	}
-	registrar->fleet->copy_behind = rc < 0;
-}
-
-/* --- catching up ----------------------------------------------------------------------------- */
-
-static int add_leaving(struct registrar *registrar, const struct item *item)
-{
-	struct fleet *fleet = registrar->fleet;
-	for (size_t i = 0; i < fleet->n_leaving; i++) {
-		struct leaving *one = &fleet->leaving[i];
-		if (strcmp(one->name, item->name) == 0) {
-			one->revision = item->revision;
-			return 0;
-		}
-	}
-	struct leaving *v =
-		array_room(fleet->leaving, fleet->n_leaving, &fleet->cap_leaving, sizeof *v);
-	if (!v) {
-		return -ENOMEM;
-	}
-	fleet->leaving = v;
-	fleet->leaving[fleet->n_leaving] = (struct leaving){
-		str_dup(str_of(item->name)), item->revision, registry_mark(registrar->registry)};
-	return fleet->leaving[fleet->n_leaving++].name ? 0 : -ENOMEM;
-}
-
-/* A move ends where the instance is served, not before. */
-static void drop_moves(const struct registrar *registrar, json_t *operations)
-{
-	for (size_t i = json_array_size(operations); i-- > 0;) {
-		const json_t *one = json_array_get(operations, i);
-		struct str type = json_str_member(one, "operationType");
-		struct str name = json_str_member(one, "resourceName");
-		if (str_eq(type, STR("MoveInstance")) &&
-			!registry_find(registrar->registry, name)) {
-			(void)json_array_remove(operations, i); /* it is there */
-		}
-	}
-}
-
-static int take_news(
-	struct registrar *registrar, struct news *news, json_t *operations, struct diag *diag)
-{
-	CLEANUP(plan_done) struct plan plan = PLAN_OF(registrar->site);
-	struct fleet *fleet = registrar->fleet;
-	struct diag copy_diag = {{0}};
-	TRY(plan_news(news, &plan, diag));
-	TRY(registrar_record_leaving(registrar, &plan, diag));
-	registrar->may_have_roles = true;
-	/* First the copy: what guests have seen survives a restart. */
-	bool behind = fleet->copy_behind;
-	uint64_t refused = fleet->refused;
-	if (!behind) {
-		note_copy(registrar, copy_changes(registrar, &plan, news->revision, &copy_diag),
-			&copy_diag);
-	}
-	TRY(publish(registrar, &plan, diag));
-	note_revisions(news);
-	/* It may not have what was refused, or a start by it would be refused as well. */
-	if (behind || fleet->refused != refused) {
-		note_copy(registrar, copy_all(registrar, news->revision, &copy_diag), &copy_diag);
-	}
-	for (size_t i = 0; i < news->n; i++) {
-		if (news->v[i].fate == LEAVES && add_leaving(registrar, &news->v[i]) < 0) {
-			return diag_set(diag, -ENOMEM, "out of memory");
-		}
-	}
-	fleet->applied = news->revision;
-	fleet->mark = registry_mark(registrar->registry);
-	drop_moves(registrar, operations);
-	registrar_await_all(registrar, operations);
-	(void)registry_reclaim(registrar->registry); /* what still waits is freed later */
-	return 0;
-}
-
-int registrar_bring_up(struct registrar *registrar, bool all, struct diag *diag)
-{
-	struct diag own = {{0}};
-	CLEANUP(news_done)
-	struct news news = {.registrar = registrar, .revision = registrar->fleet->applied};
-	CLEANUP(json_done) json_t *operations = json_array();
-	diag = diag ? diag : &own; /* what it says is logged */
-	if (!operations) {
-		return diag_set(diag, -ENOMEM, "out of memory");
-	}
-	/* Before the changes that they are about. */
-	TRY(registrar_open_operations(registrar, operations, diag));
-	TRY(read_news(&news, all, diag));
-	return take_news(registrar, &news, operations, diag);
-}
-
-/* --- secrets --------------------------------------------------------------------------------- */
-
-static const char *const secrets[] = {
-	"token-secret", "signing-key", "signing-certificate", "metadata-defaults"};
-
-/* 1 when the copy has another value, or none. */
-static int is_other(struct store *copy, struct str name, const struct secret *value)
-{
-	CLEANUP(secret_done) struct secret have = {0};
-	int rc = copy->ops->secret_get(copy, name, &have, NULL);
-	bool same = rc == 0 && have.n == value->n && memcmp(have.p, value->p, value->n) == 0;
-	return rc < 0 && rc != E_NOTFOUND ? rc : !same;
-}
-
-static int copy_secret(struct registrar *registrar, struct str name, struct diag *diag)
-{
-	CLEANUP(secret_done) struct secret value = {0};
-	struct store *store = registrar->store, *copy = fleet_store_copy(store);
-	int rc = store->ops->secret_get(store, name, &value, diag);
-	if (rc == E_NOTFOUND) {
-		return 0;
-	}
-	TRY(rc);
-	rc = is_other(copy, name, &value);
-	if (rc <= 0) {
-		return rc;
-	}
-	TRY(copy->ops->begin(copy, diag));
-	rc = copy->ops->secret_put(copy, name, secret_str(&value), diag);
-	if (rc < 0) {
-		copy->ops->rollback(copy);
-		return rc;
-	}
-	return copy->ops->commit(copy, diag);
-}
-
-static int copy_secrets(struct registrar *registrar, struct diag *diag)
-{
-	for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
-		TRY(copy_secret(registrar, str_of(secrets[i]), diag));
-	}
-	return 0;
-}
-
 /* --- joining, coming and going --------------------------------------------------------------- */
 
 int registrar_join(struct registrar *registrar, struct str host, const char *version)
@@ -479,6 +36,7 @@ void registrar_leave(struct registrar *registrar)
 			free(fleet->leaving[i].name);
 		}
 		free(fleet->leaving);
+		json_decref(fleet->unpublished);
 		free(fleet);
 	}
 }
@@ -503,7 +61,7 @@ bool registrar_has_copy(struct registrar *registrar)
 static int refresh_secrets(struct registrar *registrar, struct diag *diag)
 {
 	TRY(registrar_load_defaults(registrar, diag));
-	return copy_secrets(registrar, diag);
+	return registrar_copy_secrets(registrar, diag);
 }
 
 int registrar_attach(struct registrar *registrar, struct store *database, struct diag *diag)
@@ -542,7 +100,7 @@ int registrar_catch_up(struct registrar *registrar, bool secrets_too, struct dia
 {
 	pthread_mutex_lock(&registrar->lock);
 	int rc = registrar_bring_up(registrar, false, diag);
-	if (rc == 0 && secrets_too) {
+	if (rc == 0 && (secrets_too || registrar->fleet->secrets_behind)) {
 		rc = refresh_secrets(registrar, diag);
 	}
 	pthread_mutex_unlock(&registrar->lock);
@@ -585,29 +143,33 @@ static int tell(struct registrar *registrar)
 	return 0;
 }
 
-static int keep_row(void *ctx, const struct store_instance *from)
+/* A row as it is, also one of which nobody here can make sense. */
+struct raw {
+	struct store_instance row;
+	char *spec, *file_spec, *id, *next_host;
+};
+
+static void raw_done(struct raw *raw)
 {
-	return row_take(ctx, from);
+	free(raw->spec);
+	free(raw->file_spec);
+	free(raw->id);
+	free(raw->next_host);
 }
 
-static int put_host(
-	struct registrar *registrar, struct str name, const struct row *row, struct diag *diag)
+static int on_raw(void *ctx, const struct store_instance *from)
 {
-	struct store *store = registrar->store;
-	struct instance *instance = NULL;
-	TRY(row_instance(row, registrar->site, &instance, diag));
-	const struct store_instance given = {.name = name,
-		.spec = instance->spec,
-		.file_spec = row->file_spec ? str_of(row->file_spec) : STR_EMPTY,
-		.id = str_of(instance->id),
-		.host = str_of(row->next_host),
-		.token_epoch = row->record.token_epoch,
-		.created_s = row->record.created_s,
-		.launched_s = row->record.launched_s,
-		.changed_s = row->record.changed_s};
-	int rc = store->ops->instance_put(store, &given, row->revision, diag);
-	instance_free(instance);
-	return rc;
+	struct raw *raw = ctx;
+	*raw = (struct raw){.row = *from,
+		.spec = str_dup(from->spec),
+		.file_spec = str_dup(from->file_spec),
+		.id = str_dup(from->id),
+		.next_host = str_dup(from->next_host)};
+	raw->row.spec.p = raw->spec;
+	raw->row.file_spec.p = from->file_spec.p ? raw->file_spec : NULL;
+	raw->row.id.p = raw->id;
+	raw->row.next_host = STR("");
+	return raw->spec && raw->file_spec && raw->id && raw->next_host ? 0 : -ENOMEM;
 }
 
 /*
@@ -617,15 +179,17 @@ static int put_host(
 static int give_away(struct registrar *registrar, const struct leaving *one)
 {
 	struct store *store = registrar->store;
-	CLEANUP(row_done) struct row row = {0};
+	CLEANUP(raw_done) struct raw raw = {0};
 	struct str name = str_of(one->name);
 	TRY(store->ops->begin(store, NULL));
-	int rc = store->ops->instance_get(store, name, keep_row, &row, NULL);
-	if (rc == 0 && row.revision != one->revision) {
+	int rc = store->ops->instance_get(store, name, on_raw, &raw, NULL);
+	if (rc == 0 && raw.row.revision != one->revision) {
 		rc = E_STALE;
 	}
 	if (rc == 0) {
-		rc = put_host(registrar, name, &row, NULL);
+		raw.row.name = name;
+		raw.row.host = str_of(raw.next_host);
+		rc = store->ops->instance_put(store, &raw.row, one->revision, NULL);
 	}
 	if (rc < 0) {
 		store->ops->rollback(store);
@@ -784,6 +348,7 @@ int registrar_hosts(struct registrar *registrar, json_t **ret_hosts, struct diag
 void registrar_fleet(struct registrar *registrar, struct registrar_fleet *ret_fleet)
 {
 	const struct fleet *fleet = registrar->fleet;
+	pthread_mutex_lock(&registrar->lock);
 	*ret_fleet = (struct registrar_fleet){.joined = fleet != NULL};
 	if (fleet) {
 		ret_fleet->attached = fleet_store_is_attached(registrar->store);
@@ -792,4 +357,5 @@ void registrar_fleet(struct registrar *registrar, struct registrar_fleet *ret_fl
 		ret_fleet->lost = fleet->lost;
 		ret_fleet->refused = fleet->refused;
 	}
+	pthread_mutex_unlock(&registrar->lock);
 }

@@ -11,6 +11,7 @@
 struct neighbours {
 	const struct registrar *registrar;
 	const struct plan *plan;
+	struct str host;
 	struct instance **v;
 	size_t n, cap;
 	size_t n_own; /* those that were made here */
@@ -42,21 +43,23 @@ static int on_row(void *ctx, const struct store_instance *from)
 	struct neighbours *all = ctx;
 	struct instance *instance = NULL;
 	CLEANUP(row_done) struct row row = {0};
-	if (row_is_hidden(from) || is_planned(all->plan, from->name)) {
+	bool there = str_eq(from->host, all->host) || str_eq(from->next_host, all->host);
+	if (!there || row_is_hidden(from) || is_planned(all->plan, from->name)) {
 		return 0;
 	}
-	/* What makes no sense stands in nobody's way. */
-	if (row_take(&row, from) < 0 ||
-		row_instance(&row, all->registrar->site, &instance, NULL) < 0) {
+	int rc = row_take(&row, from);
+	if (rc == 0) {
+		rc = row_instance(&row, all->registrar->site, &instance, NULL);
+	}
+	if (rc == 0) {
+		rc = add(all, instance);
+	}
+	if (rc == 0) {
+		all->n_own = all->n;
 		return 0;
 	}
-	int rc = add(all, instance);
-	if (rc < 0) {
-		instance_free(instance);
-		return rc;
-	}
-	all->n_own = all->n;
-	return 0;
+	instance_free(instance);
+	return rc == -ENOMEM ? rc : 0; /* what makes no sense stands in nobody's way */
 }
 
 static const char *goal(const struct change *change)
@@ -64,12 +67,14 @@ static const char *goal(const struct change *change)
 	return change->next_host[0] ? change->next_host : change->host;
 }
 
+/* Of those that are on their way there, too: a look at all rows, for what is done seldom. */
 static int check_host(
 	struct registrar *registrar, const struct plan *plan, const char *host, struct diag *diag)
 {
 	struct store *store = registrar->store;
-	struct neighbours all = {.registrar = registrar, .plan = plan};
-	int rc = store->ops->instance_each(store, str_of(host), STR_EMPTY, on_row, &all, diag);
+	struct neighbours all = {.registrar = registrar, .plan = plan, .host = str_of(host)};
+	int rc = store->ops->instance_each(
+		store, (struct str){NULL, 0}, STR_EMPTY, on_row, &all, diag);
 	for (size_t i = 0; rc == 0 && i < plan->n; i++) {
 		const struct change *change = &plan->v[i];
 		if (change->instance && strcmp(goal(change), host) == 0) {
@@ -97,11 +102,11 @@ static bool is_known_alike(const struct instance *a, const struct instance *b)
 /* Whether nobody here can tell if it has a place where it is to be. */
 static bool is_foreign(const struct registrar *registrar, const struct change *change)
 {
-	bool comes_here = str_eq(str_of(goal(change)), registrar->host);
-	if (!change->instance || (comes_here && !change->elsewhere)) {
+	bool here = !change->elsewhere && str_eq(str_of(goal(change)), registrar->host);
+	if (!change->instance || here) {
 		return false;
 	}
-	bool stays = change->elsewhere && !change->next_host[0] && change->before;
+	bool stays = change->elsewhere && !change->next_host[0] && !change->moves && change->before;
 	return !stays || !is_known_alike(change->before, change->instance);
 }
 
@@ -184,9 +189,12 @@ int registrar_move(struct registrar *registrar, const struct deed *deed, struct 
 
 /* --- forgetting ------------------------------------------------------------------------------ */
 
+/* A hidden one only remembers what a file said. */
 static int on_any(void *ctx, const struct store_instance *row)
 {
-	(void)row;
+	if (row_is_hidden(row)) {
+		return 0;
+	}
 	*(bool *)ctx = true;
 	return E_AGAIN;
 }

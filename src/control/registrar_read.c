@@ -112,6 +112,10 @@ int registrar_list(struct registrar *registrar, const struct registrar_query *qu
 		rc = list_ids(registrar, query, views, diag);
 	} else if (elsewhere_reached(registrar)) {
 		rc = elsewhere_list(registrar, query, views, ret_more, diag);
+		if (rc == E_AWAY) {
+			(void)json_array_clear(views); /* it is an array */
+			rc = list_page(registrar, query, views, ret_more);
+		}
 	} else {
 		rc = list_page(registrar, query, views, ret_more);
 	}

@@ -20,6 +20,7 @@
 /* An operation whose change is not yet seen by every worker. */
 struct waiting {
 	json_t *operation;
+	json_t *why;   /* it has failed (a text); NULL: it succeeds */
 	uint64_t mark; /* registry_passed() */
 };
 
@@ -37,16 +38,18 @@ struct leaving {
 /* What one of many hosts keeps. */
 struct fleet {
 	const char *version;
-	uint64_t applied; /* the revision of the database that is here */
-	uint64_t told;    /* the one that the database knows of */
-	uint64_t mark;    /* of what was published last */
-	int64_t beat_s;   /* when the database heard of us last */
-	bool copy_behind; /* the copy could not be written */
+	uint64_t applied;    /* the revision of the database that is here */
+	uint64_t told;       /* the one that the database knows of */
+	uint64_t mark;       /* of what was published last */
+	int64_t beat_s;      /* when the database heard of us last */
+	bool copy_behind;    /* the copy could not be written */
+	bool secrets_behind; /* nor could the secrets be copied */
 	struct leaving *leaving;
 	size_t n_leaving;
 	size_t cap_leaving;
 	uint64_t lost;       /* samples that were forgotten before they could be sent */
-	uint64_t refused;    /* rows that could not be published */
+	uint64_t refused;    /* rows that could not be published, each counted once */
+	json_t *unpublished; /* those that can't be: name: {"revision", "why"}; NULL: none */
 	int64_t forgot_hour; /* when what is too old was last forgotten */
 	struct log_limit send_limit;
 };
@@ -104,8 +107,20 @@ MUST_CHECK int registrar_bring_up(struct registrar *registrar, bool all, struct 
 MUST_CHECK int registrar_open_operations(
 	struct registrar *registrar, json_t *list, struct diag *diag);
 
-/* Have these operations (an array) end when every worker has what was published last. */
-void registrar_await_all(struct registrar *registrar, const json_t *operations);
+/*
+ * Have an operation end when every worker has what was published last.
+ * why  it has failed (a text); NULL: it succeeds
+ */
+void registrar_await_one(struct registrar *registrar, json_t *operation, json_t *why);
+
+/*
+ * Write to the copy what is planned, or, without a plan, all that is published. Guests go on being served
+ * when that fails: it is logged, and all is written at the next change.
+ */
+void registrar_copy(struct registrar *registrar, const struct plan *plan, uint64_t revision);
+
+/* The copy's secrets. The same; an error is the database's. */
+MUST_CHECK int registrar_copy_secrets(struct registrar *registrar, struct diag *diag);
 
 /* Send what was counted to the database, as far as that can be done in a moment. */
 void registrar_send_points(struct registrar *registrar);

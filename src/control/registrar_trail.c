@@ -10,8 +10,9 @@
 /* --- operations that wait for the workers ------------------------------------------------------ */
 
 /* Without memory for the list its operation ends at the next start. */
-static void await(struct registrar *registrar, json_t *operation, uint64_t mark)
+void registrar_await_one(struct registrar *registrar, json_t *operation, json_t *why)
 {
+	uint64_t mark = registry_mark(registrar->registry);
 	struct waiting *more = array_room(
 		registrar->waiting, registrar->n_waiting, &registrar->cap_waiting, sizeof *more);
 	if (!more) {
@@ -21,28 +22,22 @@ static void await(struct registrar *registrar, json_t *operation, uint64_t mark)
 	/* The reply that shows how it began has it too, so it is a copy that ends. */
 	json_t *copy = json_copy(operation);
 	if (copy) {
-		registrar->waiting[registrar->n_waiting++] = (struct waiting){copy, mark};
-	}
-}
-
-void registrar_await_all(struct registrar *registrar, const json_t *operations)
-{
-	uint64_t mark = registry_mark(registrar->registry);
-	json_t *operation;
-	size_t i;
-	json_array_foreach (operations, i, operation) {
-		await(registrar, operation, mark);
+		registrar->waiting[registrar->n_waiting++] =
+			(struct waiting){copy, json_incref(why), mark};
 	}
 }
 
 void registrar_await(struct registrar *registrar, const struct deed *deed)
 {
-	if (deed) {
-		registrar_await_all(registrar, deed->operations);
+	json_t *operation;
+	size_t i;
+	json_array_foreach (deed ? deed->operations : NULL, i, operation) {
+		registrar_await_one(registrar, operation, NULL);
 	}
 }
 
-static int end(struct registrar *registrar, json_t *operation)
+/* why: it has failed (a text); NULL: it succeeds. */
+static int end(struct registrar *registrar, json_t *operation, const json_t *why)
 {
 	int64_t now_ms = registrar->now_s() * MS_PER_S;
 	/* A second is as exact as this clock is: no operation ends before it has begun. */
@@ -50,7 +45,8 @@ static int end(struct registrar *registrar, json_t *operation)
 	if (began_s * MS_PER_S > (double)now_ms) {
 		now_ms = (int64_t)(began_s * MS_PER_S);
 	}
-	TRY(trail_end(operation, TRAIL_SUCCEEDED, NULL, now_ms));
+	TRY(trail_end(
+		operation, why ? TRAIL_FAILED : TRAIL_SUCCEEDED, json_string_value(why), now_ms));
 	return trail_put(registrar->store, operation, registrar->host, NULL);
 }
 
@@ -72,7 +68,8 @@ void registrar_settle(struct registrar *registrar)
 	size_t n = count_ready(registrar);
 	int rc = n ? store->ops->begin(store, NULL) : -EAGAIN;
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		rc = end(registrar, registrar->waiting[i].operation);
+		const struct waiting *one = &registrar->waiting[i];
+		rc = end(registrar, one->operation, one->why);
 	}
 	if (rc == 0) {
 		rc = store->ops->commit(store, NULL);
@@ -84,6 +81,7 @@ void registrar_settle(struct registrar *registrar)
 	}
 	for (size_t i = 0; i < n; i++) {
 		json_decref(registrar->waiting[i].operation);
+		json_decref(registrar->waiting[i].why);
 	}
 	registrar->n_waiting -= n;
 	memmove(registrar->waiting, registrar->waiting + n,
@@ -235,7 +233,7 @@ int registrar_settle_left(struct registrar *registrar, struct diag *diag)
 	}
 	int rc = store->ops->begin(store, diag);
 	json_array_foreach (list, i, operation) {
-		rc = rc == 0 ? end(registrar, operation) : rc;
+		rc = rc == 0 ? end(registrar, operation, NULL) : rc;
 	}
 	if (rc < 0) {
 		store->ops->rollback(store);
@@ -286,7 +284,7 @@ static int reboot(
 		return 0;
 	}
 	CLEANUP(json_done)
-	json_t *operation = deed->operations ? trail_operation(deed, instance) : NULL;
+	json_t *operation = deed->operations ? trail_operation(deed, name, instance) : NULL;
 	if (deed->operations && json_array_append(deed->operations, operation) < 0) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}

@@ -1,5 +1,6 @@
 #include "control/row.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,9 +43,8 @@ int row_take(struct row *ret_row, const struct store_instance *from)
 	row->file_spec = from->file_spec.p ? str_dup(from->file_spec) : NULL;
 	row->host = str_dup(from->host);
 	row->next_host = str_dup(from->next_host);
-	bool complete =
-		row->spec && (row->file_spec || !from->file_spec.p) && row->host && row->next_host;
-	return complete ? 0 : E_DAMAGED;
+	bool complete = (row->file_spec || !from->file_spec.p) && row->host && row->next_host;
+	return !complete ? -ENOMEM : row->spec ? 0 : E_DAMAGED;
 }
 
 static int keep_row(void *ctx, const struct store_instance *from)
@@ -69,7 +69,7 @@ int row_get(struct store *store, struct str name, struct row *ret_row, struct di
 		return diag_set(diag, rc, "what the store has of instance '%.*s' is damaged",
 			STR_FMT(name));
 	}
-	return rc;
+	return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
 }
 
 int row_new_record(int64_t now_s, struct instance_record *ret_record)

@@ -14,16 +14,17 @@ static json_t *seconds(int64_t at_ms)
 	return json_real((double)at_ms / MS_PER_S);
 }
 
-json_t *trail_operation(const struct deed *deed, const struct instance *instance)
+json_t *trail_operation(const struct deed *deed, struct str name, const struct instance *instance)
 {
 	char id[CRYPTO_UUID_BYTES];
 	if (crypto_uuid(id) < 0) {
 		return NULL;
 	}
 	json_t *operation = json_pack("{s:s, s:o, s:s, s:o, s:o, s:b, s:s, s:s, s:o}", "id", id,
-		"resourceName", json_from_str(instance->name), "resourceType", "Instance",
-		"createdAt", seconds(deed->at_ms), "location", view_location(instance),
-		"isTerminal", 0, "operationDetails", "", "status", "Started", "statusChangedAt",
+		"resourceName", json_from_str(name), "resourceType", "Instance", "createdAt",
+		seconds(deed->at_ms), "location",
+		instance ? view_location(instance) : json_object(), "isTerminal", 0,
+		"operationDetails", "", "status", "Started", "statusChangedAt",
 		seconds(deed->at_ms));
 	const char *type = deed->operation_type;
 	if (operation && type &&

@@ -37,9 +37,10 @@ struct deed {
 
 /*
  * An operation that has Started.
+ * instance  NULL: what has the name makes no instance, so nobody knows where it is
  * NULL when out of memory, or when there is no randomness for its id.
  */
-json_t *trail_operation(const struct deed *deed, const struct instance *instance);
+json_t *trail_operation(const struct deed *deed, struct str name, const struct instance *instance);
 
 /* How an operation may end. */
 enum trail_end { TRAIL_SUCCEEDED, TRAIL_FAILED };

@@ -36,6 +36,8 @@ struct match_table {
 static struct binding tombstone_;
 #define TOMBSTONE (&tombstone_)
 
+#define NEVER UINT64_MAX /* a mark that is not passed */
+
 struct registry {
 	unsigned workers;
 	_Atomic uint32_t generation;
@@ -555,7 +557,7 @@ struct entry *registry_lone(
 		return NULL;
 	}
 	atomic_store_explicit(&entry->current, instance, memory_order_seq_cst);
-	entry->mark = in_force ? 0 : UINT64_MAX;
+	entry->mark = in_force ? 0 : NEVER;
 	return entry;
 }
 
@@ -632,19 +634,31 @@ int registry_remove(struct registry *registry, struct str name)
 	return 0;
 }
 
+/* A snapshot that is only lent. */
+static int add_lent(struct registry *probe, struct instance *instance, struct diag *diag)
+{
+	if (registry_find(probe, instance->name)) {
+		return diag_set(diag, E_EXISTS, "two instances have the name '%.*s'",
+			STR_FMT(instance->name));
+	}
+	TRY(check_taken(probe, instance, NULL, diag));
+	return add_entry(probe, instance, diag);
+}
+
 int registry_check(struct instance *const *instances, size_t n, struct diag *diag)
+{
+	return registry_sift(instances, n, NULL, NULL, diag);
+}
+
+int registry_sift(struct instance *const *instances, size_t n,
+	int (*on_taken)(void *ctx, size_t i, const char *why), void *ctx, struct diag *diag)
 {
 	struct registry *probe = registry_new(0);
 	int rc = probe ? 0 : diag_set(diag, -ENOMEM, "out of memory");
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		if (registry_find(probe, instances[i]->name)) {
-			rc = diag_set(diag, E_EXISTS, "two instances have the name '%.*s'",
-				STR_FMT(instances[i]->name));
-		} else {
-			rc = check_taken(probe, instances[i], NULL, diag);
-		}
-		if (rc == 0) {
-			rc = add_entry(probe, instances[i], diag);
+		rc = add_lent(probe, instances[i], diag);
+		if (rc == E_EXISTS && on_taken) {
+			rc = on_taken(ctx, i, diag->text);
 		}
 	}
 	/* The snapshots were only lent. */
@@ -714,7 +728,7 @@ uint64_t registry_mark(const struct registry *registry)
 
 bool registry_passed(const struct registry *registry, uint64_t mark)
 {
-	return reclaim_passed(&registry->reclaim, mark);
+	return mark != NEVER && reclaim_passed(&registry->reclaim, mark);
 }
 
 /* --- readers --------------------------------------------------------------------------------- */

@@ -45,9 +45,10 @@ struct entry {
 	struct entry *next_dead; /* of those that were removed; the writer's */
 	uint64_t dead_epoch;     /* when it was removed; the writer's */
 	uint64_t mark;           /* of its last change: registry_passed(); the writer's */
-	uint64_t revision;       /* of the store's row that it shows, where others write too; the writer's */
-	uint64_t reported[2];    /* of the first two counters: what is recorded; the writer's */
-	bool detached;           /* by registry_detach(); the writer's */
+	uint64_t
+		revision; /* of the store's row that it shows, where others write too; the writer's */
+	uint64_t reported[2]; /* of the first two counters: what is recorded; the writer's */
+	bool detached;        /* by registry_detach(); the writer's */
 	_Atomic(struct stats *) stats[]; /* one a worker, NULL until first needed */
 };
 
@@ -120,6 +121,13 @@ MUST_CHECK int registry_can_put(
  * that claim the same name, id or address.
  */
 MUST_CHECK int registry_check(struct instance *const *instances, size_t n, struct diag *diag);
+
+/*
+ * The same, leaving out those that would not stand beside the ones before them. on_taken() hears of each
+ * of them, and ends it by returning < 0. Returns 0, -ENOMEM, or what it returned.
+ */
+MUST_CHECK int registry_sift(struct instance *const *instances, size_t n,
+	int (*on_taken)(void *ctx, size_t i, const char *why), void *ctx, struct diag *diag);
 
 /* By name, and by id; NULL: none. */
 struct entry *registry_find(const struct registry *registry, struct str name);

@@ -1,0 +1,176 @@
+/* What a host of a fleet needs to start and serve while the database is away. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "control/host_row.h"
+#include "control/registrar_state.h"
+#include "store/fleet_store.h"
+
+/* --- the copy -------------------------------------------------------------------------------- */
+
+static void set_applied(struct store_host *host, const void *ctx)
+{
+	host->applied = *(const uint64_t *)ctx;
+}
+
+static int copy_change(struct registrar *registrar, const struct change *change, struct diag *diag)
+{
+	struct store *copy = fleet_store_copy(registrar->store);
+	struct str name = str_of(change->name);
+	if (!change->spec) {
+		int rc = copy->ops->instance_delete(copy, name, STORE_ANY, diag);
+		return rc == E_NOTFOUND ? 0 : rc;
+	}
+	const struct store_instance row = {.name = name,
+		.spec = str_of(change->spec),
+		.host = registrar->host,
+		.token_epoch = change->record.token_epoch,
+		.created_s = change->record.created_s,
+		.launched_s = change->record.launched_s,
+		.changed_s = change->record.changed_s};
+	return copy->ops->instance_put(copy, &row, STORE_ANY, diag);
+}
+
+static int copy_changes(
+	struct registrar *registrar, const struct plan *plan, uint64_t revision, struct diag *diag)
+{
+	struct store *copy = fleet_store_copy(registrar->store);
+	TRY(copy->ops->begin(copy, diag));
+	int rc = host_row_change(copy, registrar->host, set_applied, &revision, diag);
+	for (size_t i = 0; rc == 0 && i < plan->n; i++) {
+		rc = copy_change(registrar, &plan->v[i], diag);
+	}
+	if (rc < 0) {
+		copy->ops->rollback(copy);
+		return rc;
+	}
+	return copy->ops->commit(copy, diag);
+}
+
+struct rewriting {
+	struct registrar *registrar;
+	json_t *gone; /* names that the copy has and that are not here */
+	struct diag *diag;
+};
+
+static int on_copied(void *ctx, const struct store_instance *row)
+{
+	struct rewriting *rewriting = ctx;
+	bool here = registry_find(rewriting->registrar->registry, row->name) != NULL;
+	return here || json_array_append_new(rewriting->gone, json_from_str(row->name)) == 0
+		       ? 0
+		       : -ENOMEM;
+}
+
+static int rewrite_entry(void *ctx, struct entry *entry)
+{
+	struct rewriting *rewriting = ctx;
+	struct registrar *registrar = rewriting->registrar;
+	struct store *copy = fleet_store_copy(registrar->store);
+	const struct instance *instance = entry_instance(entry);
+	const struct store_instance row = {.name = instance->name,
+		.spec = instance->spec,
+		.host = registrar->host,
+		.token_epoch = instance->record.token_epoch,
+		.created_s = instance->record.created_s,
+		.launched_s = instance->record.launched_s,
+		.changed_s = instance->record.changed_s};
+	return copy->ops->instance_put(copy, &row, STORE_ANY, rewriting->diag);
+}
+
+static int rewrite(struct rewriting *rewriting, uint64_t revision, struct diag *diag)
+{
+	struct registrar *registrar = rewriting->registrar;
+	struct store *copy = fleet_store_copy(registrar->store);
+	TRY(copy->ops->instance_each(copy, registrar->host, STR_EMPTY, on_copied, rewriting, diag));
+	TRY(copy->ops->begin(copy, diag));
+	int rc = host_row_change(copy, registrar->host, set_applied, &revision, diag);
+	for (size_t i = 0; rc == 0 && i < json_array_size(rewriting->gone); i++) {
+		rc = copy->ops->instance_delete(
+			copy, json_str_at(rewriting->gone, i), STORE_ANY, diag);
+	}
+	if (rc == 0) {
+		rc = registry_each(registrar->registry, rewrite_entry, rewriting);
+	}
+	if (rc < 0) {
+		copy->ops->rollback(copy);
+		return rc;
+	}
+	return copy->ops->commit(copy, diag);
+}
+
+/* The whole copy anew, after it could not be written once. */
+static int copy_all(struct registrar *registrar, uint64_t revision, struct diag *diag)
+{
+	CLEANUP(json_done) json_t *gone = json_array();
+	struct rewriting rewriting = {registrar, gone, diag};
+	return gone ? rewrite(&rewriting, revision, diag)
+		    : diag_set(diag, -ENOMEM, "out of memory");
+}
+
+static void note(bool *behind, int rc, const struct diag *diag)
+{
+	if (rc < 0 && !*behind) {
+		LOG(LOG_ERROR, "control", "the local copy can't be written",
+			LOG_TEXT("error", diag->text));
+	}
+	*behind = rc < 0;
+}
+
+void registrar_copy(struct registrar *registrar, const struct plan *plan, uint64_t revision)
+{
+	struct diag diag = {{0}};
+	int rc = plan ? copy_changes(registrar, plan, revision, &diag)
+		      : copy_all(registrar, revision, &diag);
+	note(&registrar->fleet->copy_behind, rc, &diag);
+}
+
+/* --- secrets --------------------------------------------------------------------------------- */
+
+static const char *const secrets[] = {
+	"token-secret", "signing-key", "signing-certificate", "metadata-defaults"};
+
+/* 1 when the copy has another value, or none. */
+static int is_other(
+	struct store *copy, struct str name, const struct secret *value, struct diag *diag)
+{
+	CLEANUP(secret_done) struct secret have = {0};
+	int rc = copy->ops->secret_get(copy, name, &have, diag);
+	bool same = rc == 0 && have.n == value->n && memcmp(have.p, value->p, value->n) == 0;
+	return rc < 0 && rc != E_NOTFOUND ? rc : !same;
+}
+
+static int keep_secret(
+	struct store *copy, struct str name, const struct secret *value, struct diag *diag)
+{
+	int rc = is_other(copy, name, value, diag);
+	if (rc <= 0) {
+		return rc;
+	}
+	TRY(copy->ops->begin(copy, diag));
+	rc = copy->ops->secret_put(copy, name, secret_str(value), diag);
+	if (rc < 0) {
+		copy->ops->rollback(copy);
+		return rc;
+	}
+	return copy->ops->commit(copy, diag);
+}
+
+int registrar_copy_secrets(struct registrar *registrar, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	struct diag why = {{0}};
+	int kept = 0;
+	for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+		CLEANUP(secret_done) struct secret value = {0};
+		struct str name = str_of(secrets[i]);
+		int rc = store->ops->secret_get(store, name, &value, diag);
+		TRY(rc == E_NOTFOUND ? 0 : rc);
+		if (rc == 0 && kept == 0) {
+			kept = keep_secret(fleet_store_copy(store), name, &value, &why);
+		}
+	}
+	note(&registrar->fleet->secrets_behind, kept, &why);
+	return 0;
+}
