@@ -9,6 +9,7 @@
 #include "control/row.h"
 
 #define GONE_LINES 100
+#define ASKED_MOST 100 /* names that are asked for one by one */
 
 struct applying {
 	struct registrar *registrar;
@@ -16,7 +17,9 @@ struct applying {
 	const json_t *specs;
 	const json_t *gone; /* NULL: whatever the files do not name */
 	json_t *wished;     /* name: specification, those not yet seen in the store */
+	json_t *hidden;     /* name: revision of its row, of those in `wished` that have one */
 	size_t changed;
+	size_t left; /* instances of other hosts */
 	struct diag *diag;
 	int rc;
 };
@@ -48,9 +51,50 @@ static int apply_known(
 	return plan_put(apply->plan, effective, str_of(text), &record, &place, apply->diag);
 }
 
+/* What the row of one that is made anew must be still. */
+static int note_hidden(struct applying *apply, const struct store_instance *row)
+{
+	return json_object_setn_new(apply->hidden, row->name.p, row->name.n,
+		       json_integer((json_int_t)row->revision)) < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+/* Whoever moved it there knew better than the file; and of two files that name it, the first has it. */
+static int leave_alone(struct applying *apply, const struct store_instance *row)
+{
+	if (!json_object_getn(apply->wished, row->name.p, row->name.n)) {
+		return 0;
+	}
+	if (row_is_hidden(row)) {
+		return note_hidden(apply, row);
+	}
+	if (apply->left++ < GONE_LINES) {
+		bool leaves = str_eq(row->host, apply->registrar->host);
+		LOG(LOG_WARN, "control",
+			"a file's instance is another host's, and is left as it is there",
+			LOG_STR("instance", row->name),
+			LOG_STR("host", leaves ? row->next_host : row->host));
+	}
+	json_object_deln(apply->wished, row->name.p, row->name.n);
+	return 0;
+}
+
+static int apply_elsewhere(void *ctx, const struct store_instance *row)
+{
+	struct applying *apply = ctx;
+	bool own = str_eq(row->host, apply->registrar->host);
+	apply->rc = own ? 0 : leave_alone(apply, row);
+	return apply->rc;
+}
+
 static int apply_row(void *ctx, const struct store_instance *row)
 {
 	struct applying *apply = ctx;
+	if (!str_eq(row->host, apply->registrar->host) || row->next_host.n) {
+		apply->rc = leave_alone(apply, row);
+		return apply->rc;
+	}
 	json_t *now = json_object_getn(apply->wished, row->name.p, row->name.n);
 	if (!now) {
 		/* It left the files; one that never was in them stays. */
@@ -64,8 +108,9 @@ static int apply_row(void *ctx, const struct store_instance *row)
 	bool same = text && row->file_spec.p && str_eq(row->file_spec, str_of(text));
 	if (!text) {
 		apply->rc = -ENOMEM;
-	} else if (!same && !row_is_hidden(row)) {
-		apply->rc = apply_known(apply, row, now, text);
+	} else if (!same) {
+		apply->rc = row_is_hidden(row) ? note_hidden(apply, row)
+					       : apply_known(apply, row, now, text);
 	}
 	/* A hidden one of which the file says something new is a new one. */
 	if (same || !row_is_hidden(row)) {
@@ -77,11 +122,13 @@ static int apply_row(void *ctx, const struct store_instance *row)
 
 static int apply_new(struct applying *apply)
 {
-	const struct plan_place place = {
-		.host = apply->registrar->host}; /* it may be a hidden one */
 	const char *name;
 	json_t *spec;
 	json_object_foreach (apply->wished, name, spec) {
+		const json_t *hidden = json_object_get(apply->hidden, name);
+		const struct plan_place place = {
+			.base = hidden ? (uint64_t)json_integer_value(hidden) : STORE_NEW,
+			.host = apply->registrar->host};
 		struct instance_record record;
 		TRY(row_new_record(apply->registrar->now_s(), &record));
 		char *text = dump(spec);
@@ -140,6 +187,25 @@ static int apply_named(struct applying *apply, const json_t *name)
 	return rc == E_NOTFOUND ? 0 : rc;
 }
 
+/* Those that are new here may be another host's. */
+static int look_elsewhere(struct applying *apply)
+{
+	struct store *store = apply->registrar->store;
+	const char *name;
+	void *next;
+	json_t *spec;
+	if (json_object_size(apply->wished) > ASKED_MOST) {
+		return store->ops->instance_each(store, (struct str){NULL, 0}, STR_EMPTY,
+			apply_elsewhere, apply, apply->diag);
+	}
+	json_object_foreach_safe (apply->wished, next, name, spec) {
+		int rc = store->ops->instance_get(
+			store, str_of(name), apply_elsewhere, apply, apply->diag);
+		TRY(rc == E_NOTFOUND ? 0 : rc);
+	}
+	return 0;
+}
+
 /* The rows that there may be something to do with. */
 static int apply_rows(struct applying *apply)
 {
@@ -147,8 +213,9 @@ static int apply_rows(struct applying *apply)
 	json_t *item;
 	size_t i;
 	if (!apply->gone) {
-		return store->ops->instance_each(
-			store, apply->registrar->host, STR_EMPTY, apply_row, apply, apply->diag);
+		TRY(store->ops->instance_each(
+			store, apply->registrar->host, STR_EMPTY, apply_row, apply, apply->diag));
+		return apply->registrar->fleet ? look_elsewhere(apply) : 0;
 	}
 	/* While `wished` is whole: what is in it has gone from one file into another. */
 	json_array_foreach (apply->gone, i, item) {
@@ -166,11 +233,15 @@ static int plan_files(struct registrar *registrar, struct plan *plan, void *ctx,
 	struct applying *apply = ctx;
 	(void)registrar;
 	json_decref(apply->wished);
+	json_decref(apply->hidden);
 	apply->wished = NULL;
+	apply->hidden = json_object();
 	apply->plan = plan;
 	apply->diag = diag;
 	apply->rc = 0;
+	apply->left = 0;
 	diag_write(diag, "out of memory"); /* until somebody knows better */
+	TRY(apply->hidden ? 0 : -ENOMEM);
 	TRY(by_name(apply->specs, &apply->wished));
 	TRY(apply_rows(apply));
 	TRY(apply->rc);
@@ -191,6 +262,7 @@ static int apply_specs(struct registrar *registrar, const struct deed *deed, con
 	const struct registrar_planner planner = {plan_files, files_applied, &apply};
 	int rc = registrar_carry_out(registrar, deed, &planner, diag);
 	json_decref(apply.wished);
+	json_decref(apply.hidden);
 	if (rc == 0) {
 		*ret_changed = apply.changed;
 	}

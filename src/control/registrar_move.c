@@ -172,7 +172,8 @@ static int plan_move(struct registrar *registrar, struct plan *plan, void *ctx, 
 	}
 	place.next_host = move->force || is_there ? STR("") : move->host;
 	place.host = move->force ? move->host : place.host;
-	struct str file_spec = row.file_spec ? str_of(row.file_spec) : STR_EMPTY;
+	/* There it is in no file, and no file's that does not name it. */
+	struct str file_spec = is_there && row.file_spec ? str_of(row.file_spec) : STR_EMPTY;
 	return plan_put(plan, row.spec, file_spec, &row.record, &place, diag);
 }
 
