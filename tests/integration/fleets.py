@@ -133,7 +133,19 @@ class Fleet:
         made = [self.host(name, start=False, **config) for name in names]
         for one in made:
             one.spawn()
-        return [one.wait_ready() for one in made]
+        for one in made:
+            one.wait_ready()
+        self.wait_known()
+        return made
+
+    def wait_known(self):
+        """A moment after they are ready the database has heard of all."""
+        there = {host.host for host in self.running()}
+
+        def known():
+            return there <= {one["name"] for one in ask(self.running()[0], "GetFleet").ok()["hosts"]}
+
+        wire.wait_until(known, "the hosts to be known")
 
     def guest(self, host, source="127.0.0.11", **how):
         made = Guest(host.client(source), **how)
