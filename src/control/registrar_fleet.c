@@ -362,7 +362,6 @@ int registrar_hosts(struct registrar *registrar, json_t **ret_hosts, struct diag
 void registrar_fleet(struct registrar *registrar, struct registrar_fleet *ret_fleet)
 {
 	const struct fleet *fleet = registrar->fleet;
-	pthread_mutex_lock(&registrar->lock);
 	*ret_fleet = (struct registrar_fleet){.joined = fleet != NULL};
 	if (fleet) {
 		ret_fleet->attached = fleet_store_is_attached(registrar->store);
@@ -371,5 +370,4 @@ void registrar_fleet(struct registrar *registrar, struct registrar_fleet *ret_fl
 		ret_fleet->lost = fleet->lost;
 		ret_fleet->refused = fleet->refused;
 	}
-	pthread_mutex_unlock(&registrar->lock);
 }
