@@ -126,57 +126,78 @@ static int on_load(void *ctx, const struct store_points *points)
 	return 0;
 }
 
-/* Add a run to the database's. Of two halves of one minute, one sample. */
-static int add_run(struct store *database, const struct item *item, struct diag *diag)
+static void add_points(struct points_run *all, const struct points_run *more)
 {
-	CLEANUP(buf_done) struct buf bytes = BUF_EMPTY;
+	for (unsigned slot = 0; slot < points_slots(POINTS_60_S); slot++) {
+		for (unsigned metric = 0; metric < POINTS_METRICS; metric++) {
+			if (more->at[slot][metric].n) {
+				points_add(all, points_time(more, slot), metric,
+					&more->at[slot][metric]);
+			}
+		}
+	}
+}
+
+/*
+ * What the database will have: its run and this one. Of two halves of one minute, one sample. Appends
+ * nothing when one of them can't be read.
+ */
+static int merge_run(
+	struct store *database, const struct item *item, struct buf *ret_bytes, struct diag *diag)
+{
 	struct points_run all, more;
 	struct load load = {.run = &all};
 	struct str id = str_from(str_of(item->id), 1);
-	TRY(points_decode(
-		&more, POINTS_60_S, item->start_s, (struct str){item->bytes, item->n_bytes}));
 	points_init(&all, POINTS_60_S, item->start_s);
 	int rc = database->ops->points_get(
 		database, id, MINUTES, item->start_s, on_load, &load, diag);
 	TRY(rc == E_NOTFOUND ? 0 : rc);
-	if (load.rc < 0) {
-		return load.rc;
+	if (load.rc < 0 || points_decode(&more, POINTS_60_S, item->start_s,
+				   (struct str){item->bytes, item->n_bytes}) < 0) {
+		return 0;
 	}
-	for (unsigned slot = 0; slot < points_slots(POINTS_60_S); slot++) {
-		for (unsigned metric = 0; metric < POINTS_METRICS; metric++) {
-			if (more.at[slot][metric].n) {
-				points_add(&all, points_time(&more, slot), metric,
-					&more.at[slot][metric]);
-			}
-		}
+	add_points(&all, &more);
+	return points_encode(&all, ret_bytes) < 0 ? diag_set(diag, -ENOMEM, "out of memory") : 0;
+}
+
+/* First all is read, then all is written: what is written need not be waited for one by one. */
+static int merge_batch(struct store *database, const struct items *items, struct buf *merged,
+	size_t *ret_damaged, struct diag *diag)
+{
+	for (size_t i = 0; i < items->n; i++) {
+		TRY(merge_run(database, &items->v[i], &merged[i], diag));
+		*ret_damaged += merged[i].n == 0;
 	}
-	if (points_encode(&all, &bytes) < 0) {
-		return diag_set(diag, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < items->n; i++) {
+		const struct item *item = &items->v[i];
+		const struct store_points points = {.instance_id = str_from(str_of(item->id), 1),
+			.period_s = MINUTES,
+			.start_s = item->start_s,
+			.bytes = buf_str(&merged[i])};
+		TRY(merged[i].n ? database->ops->points_put(database, &points, diag) : 0);
 	}
-	const struct store_points points = {.instance_id = id,
-		.period_s = MINUTES,
-		.start_s = item->start_s,
-		.bytes = buf_str(&bytes)};
-	return database->ops->points_put(database, &points, diag);
+	return 0;
 }
 
 /* ret_damaged: how many runs could not be read, here or there; they are left out. */
 static int add_batch(struct store *database, struct str host, uint64_t number,
 	const struct items *items, size_t *ret_damaged, struct diag *diag)
 {
-	TRY(database->ops->begin(database, diag));
-	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < items->n; i++) {
-		rc = add_run(database, &items->v[i], diag);
-		if (rc == E_DAMAGED || rc == E_VERSION) {
-			++*ret_damaged;
-			rc = 0;
-		}
-	}
+	struct buf *merged = calloc(items->n, sizeof *merged);
+	int rc = merged ? database->ops->begin(database, diag)
+			: diag_set(diag, -ENOMEM, "out of memory");
 	if (rc == 0) {
-		rc = host_row_change(database, host, set_recorded, &number, diag);
+		rc = merge_batch(database, items, merged, ret_damaged, diag);
+		if (rc == 0) {
+			rc = host_row_change(database, host, set_recorded, &number, diag);
+		}
+		rc = finish(database, rc, diag);
 	}
-	return finish(database, rc, diag);
+	for (size_t i = 0; merged && i < items->n; i++) {
+		buf_done(&merged[i]);
+	}
+	free(merged);
+	return rc;
 }
 
 static int forget(struct store *copy, const struct items *items, struct diag *diag)
@@ -194,19 +215,21 @@ int outbox_send(struct store *copy, struct store *database, struct str host, uns
 	struct diag *diag)
 {
 	CLEANUP(items_done) struct items batch = {.most = SIZE_MAX, .closed = true};
+	CLEANUP(items_done) struct items one = {.most = 1};
 	uint64_t number, sent;
 	size_t damaged = 0;
-	TRY(host_row_recorded(copy, host, &number, diag));
 	TRY(take(copy, START_AT_END, &batch, diag));
+	TRY(batch.n ? 0 : take(copy, START_AT_END, &one, diag));
+	if (batch.n == 0 && one.n == 0) {
+		return 0; /* the database is not asked */
+	}
+	TRY(host_row_recorded(copy, host, &number, diag));
 	TRY(host_row_recorded(database, host, &sent, diag));
 	if (batch.n == 0) {
 		/* A copy that was made anew knows no numbers: theirs go on behind the database's. */
 		number = (sent > number ? sent : number) + 1;
 		TRY(close_batch(copy, host, number, most, diag));
 		TRY(take(copy, START_AT_END, &batch, diag));
-	}
-	if (batch.n == 0) {
-		return 0;
 	}
 	if (sent < number) {
 		TRY(add_batch(database, host, number, &batch, &damaged, diag));

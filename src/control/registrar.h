@@ -45,6 +45,8 @@ MUST_CHECK int registrar_load(struct registrar *registrar, struct diag *diag);
  * Apply the files' specifications (an array) as a whole: new ones are added, changed members are
  * applied, instances that came from a file and are in none any more go, and are named in the log.
  * ret_changed: how many.
+ * In a fleet these are files of this host: an instance of them that was moved to another host stays there
+ * as it is, also when it leaves the file. A name that another host has otherwise is E_EXISTS.
  */
 MUST_CHECK int registrar_apply_files(struct registrar *registrar, const struct deed *deed,
 	const json_t *specs, size_t *ret_changed, struct diag *diag);

@@ -40,11 +40,16 @@ static int plan_first(struct registrar *registrar, struct plan *plan, const stru
 {
 	struct instance_record record;
 	const struct plan_place place = new_place(registrar, before);
-	struct str file_spec = before->file_spec ? str_of(before->file_spec) : STR_EMPTY;
+	char *file_spec = NULL; /* of a hidden one, which may be another host's */
 	TRY(row_new_record(registrar->now_s(), &record));
 	CLEANUP(json_done) json_t *merged = row_with_options(spec, registrar_preferred(registrar));
-	return merged ? plan_put(plan, merged, file_spec, &record, &place, diag)
-		      : diag_set(diag, -ENOMEM, "out of memory");
+	if (!merged || row_file_moved(str_of(before->file_spec), str_of(before->host), place.host,
+			       &file_spec) < 0) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	int rc = plan_put(plan, merged, str_of(file_spec), &record, &place, diag);
+	free(file_spec);
+	return rc;
 }
 
 static int plan_again(struct registrar *registrar, struct plan *plan, const struct row *before,

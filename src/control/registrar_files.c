@@ -9,7 +9,6 @@
 #include "control/row.h"
 
 #define GONE_LINES 100
-#define ASKED_MOST 100 /* names that are asked for one by one */
 
 struct applying {
 	struct registrar *registrar;
@@ -17,9 +16,8 @@ struct applying {
 	const json_t *specs;
 	const json_t *gone; /* NULL: whatever the files do not name */
 	json_t *wished;     /* name: specification, those not yet seen in the store */
-	json_t *hidden;     /* name: revision of its row, of those in `wished` that have one */
+	json_t *hidden;     /* name: revision, of those of them that were deleted */
 	size_t changed;
-	size_t left; /* instances of other hosts */
 	struct diag *diag;
 	int rc;
 };
@@ -30,94 +28,128 @@ static char *dump(const json_t *spec)
 }
 
 /* A file's instance that the store has: merge what the file has changed. */
-static int apply_known(
-	struct applying *apply, const struct store_instance *row, const json_t *now, char *text)
+static int apply_known(struct applying *apply, const struct store_instance *row,
+	const struct row_file *before, const json_t *now, char *text)
 {
-	CLEANUP(json_done) json_t *before = row->file_spec.p ? row_parse(row->file_spec) : NULL;
 	CLEANUP(json_done) json_t *effective = row_parse(row->spec);
 	CLEANUP(json_done) json_t *old = effective ? json_deep_copy(effective) : NULL;
 	struct instance_record record = row_record(row);
 	bool changed = false;
-	if (!old || (row->file_spec.p && !before)) {
+	if (!old) {
 		return diag_set(apply->diag, E_DAMAGED,
 			"what the store has of instance '%.*s' is damaged", STR_FMT(row->name));
 	}
-	TRY(spec_merge(effective, before, now, &changed));
+	TRY(spec_merge(effective, before->said, now, &changed));
 	TRY(registrar_enforce(apply->registrar, effective));
 	if (changed) {
 		row_note_change(&record, old, effective, apply->registrar->now_s());
 	}
-	const struct plan_place place = {.base = row->revision, .host = row->host};
+	const struct plan_place place = {
+		.base = row->revision, .host = row->host, .next_host = row->next_host};
 	return plan_put(apply->plan, effective, str_of(text), &record, &place, apply->diag);
 }
 
-/* What the row of one that is made anew must be still. */
-static int note_hidden(struct applying *apply, const struct store_instance *row)
+/* It has left the files; one that never was in them stays, and one that has come from another host. */
+static int apply_gone(
+	struct applying *apply, const struct store_instance *row, const struct row_file *before)
 {
-	return json_object_setn_new(apply->hidden, row->name.p, row->name.n,
-		       json_integer((json_int_t)row->revision)) < 0
-		       ? -ENOMEM
-		       : 0;
+	const struct plan_place place = {.base = row->revision, .host = row->host};
+	bool ours = before->said && str_eq(str_of(before->host), row->host);
+	return ours ? plan_delete(apply->plan, row->name, &place, apply->diag) : 0;
 }
 
-/* Whoever moved it there knew better than the file; and of two files that name it, the first has it. */
-static int leave_alone(struct applying *apply, const struct store_instance *row)
+static void drop_wish(struct applying *apply, struct str name)
 {
-	if (!json_object_getn(apply->wished, row->name.p, row->name.n)) {
+	(void)json_object_deln(apply->wished, name.p, name.n); /* it is there */
+}
+
+/* A hidden one of which the file says something new is a new one. */
+static int apply_hidden(struct applying *apply, const struct store_instance *row, bool same)
+{
+	if (same) {
+		drop_wish(apply, row->name);
 		return 0;
 	}
+	json_t *revision = json_integer((json_int_t)row->revision);
+	return json_object_setn_new_nocheck(apply->hidden, row->name.p, row->name.n, revision);
+}
+
+static int apply_here(struct applying *apply, const struct store_instance *row,
+	const struct row_file *before, const json_t *now, char *text)
+{
+	bool same = str_eq(row->file_spec, str_of(text));
 	if (row_is_hidden(row)) {
-		return note_hidden(apply, row);
+		return apply_hidden(apply, row, same);
 	}
-	if (apply->left++ < GONE_LINES) {
-		bool leaves = str_eq(row->host, apply->registrar->host);
-		LOG(LOG_WARN, "control",
-			"a file's instance is another host's, and is left as it is there",
-			LOG_STR("instance", row->name),
-			LOG_STR("host", leaves ? row->next_host : row->host));
+	int rc = same ? 0 : apply_known(apply, row, before, now, text);
+	drop_wish(apply, row->name);
+	return rc;
+}
+
+/* One that was moved from here stays where it is, as it is. What is another host's is not this file's. */
+static int apply_there(struct applying *apply, const struct store_instance *row,
+	const struct row_file *before, const char *text)
+{
+	if (!before->said || !str_eq(str_of(before->host), apply->registrar->host)) {
+		return diag_set(apply->diag, E_EXISTS,
+			"instance '%.*s' of a file is host '%.*s''s, and not from a file of this "
+			"host",
+			STR_FMT(row->name), STR_FMT(row->host));
 	}
-	json_object_deln(apply->wished, row->name.p, row->name.n);
+	if (row_is_hidden(row)) {
+		return apply_hidden(apply, row, strcmp(before->text, text) == 0);
+	}
+	drop_wish(apply, row->name);
 	return 0;
 }
 
-static int apply_elsewhere(void *ctx, const struct store_instance *row)
+static int apply_one(struct applying *apply, const struct store_instance *row)
 {
-	struct applying *apply = ctx;
-	bool own = str_eq(row->host, apply->registrar->host);
-	apply->rc = own ? 0 : leave_alone(apply, row);
-	return apply->rc;
+	CLEANUP(row_file_done) struct row_file before = {0};
+	json_t *now = json_object_getn(apply->wished, row->name.p, row->name.n);
+	bool here = str_eq(row->host, apply->registrar->host);
+	if (!now && (!here || !row->file_spec.p)) {
+		return 0;
+	}
+	char *text = now ? dump(now) : NULL;
+	int rc = row_file_read(row->file_spec, row->host, &before);
+	if (rc == E_DAMAGED) {
+		rc = diag_set(apply->diag, rc, "what the store has of instance '%.*s' is damaged",
+			STR_FMT(row->name));
+	} else if (rc == 0 && !now) {
+		rc = apply_gone(apply, row, &before);
+	} else if (rc == 0) {
+		rc = !text  ? -ENOMEM
+		     : here ? apply_here(apply, row, &before, now, text)
+			    : apply_there(apply, row, &before, text);
+	}
+	free(text);
+	return rc;
 }
 
 static int apply_row(void *ctx, const struct store_instance *row)
 {
 	struct applying *apply = ctx;
-	if (!str_eq(row->host, apply->registrar->host) || row->next_host.n) {
-		apply->rc = leave_alone(apply, row);
-		return apply->rc;
-	}
-	json_t *now = json_object_getn(apply->wished, row->name.p, row->name.n);
-	if (!now) {
-		/* It left the files; one that never was in them stays. */
-		const struct plan_place place = {.base = row->revision, .host = row->host};
-		apply->rc = row->file_spec.p
-				    ? plan_delete(apply->plan, row->name, &place, apply->diag)
-				    : 0;
-		return apply->rc;
-	}
-	char *text = dump(now);
-	bool same = text && row->file_spec.p && str_eq(row->file_spec, str_of(text));
-	if (!text) {
-		apply->rc = -ENOMEM;
-	} else if (!same) {
-		apply->rc = row_is_hidden(row) ? note_hidden(apply, row)
-					       : apply_known(apply, row, now, text);
-	}
-	/* A hidden one of which the file says something new is a new one. */
-	if (same || !row_is_hidden(row)) {
-		json_object_deln(apply->wished, row->name.p, row->name.n);
+	apply->rc = apply_one(apply, row);
+	return apply->rc;
+}
+
+static int apply_first(struct applying *apply, const char *name, const json_t *spec)
+{
+	struct registrar *registrar = apply->registrar;
+	const json_t *hidden = json_object_get(apply->hidden, name);
+	const struct plan_place place = {.host = registrar->host,
+		.base = hidden ? (uint64_t)json_integer_value(hidden) : STORE_NEW};
+	struct instance_record record;
+	TRY(row_new_record(registrar->now_s(), &record));
+	char *text = dump(spec);
+	CLEANUP(json_done) json_t *with = row_with_options(spec, registrar_preferred(registrar));
+	int rc = text && with ? registrar_enforce(registrar, with) : -ENOMEM;
+	if (rc == 0) {
+		rc = plan_put(apply->plan, with, str_of(text), &record, &place, apply->diag);
 	}
 	free(text);
-	return apply->rc;
+	return rc;
 }
 
 static int apply_new(struct applying *apply)
@@ -125,22 +157,7 @@ static int apply_new(struct applying *apply)
 	const char *name;
 	json_t *spec;
 	json_object_foreach (apply->wished, name, spec) {
-		const json_t *hidden = json_object_get(apply->hidden, name);
-		const struct plan_place place = {
-			.base = hidden ? (uint64_t)json_integer_value(hidden) : STORE_NEW,
-			.host = apply->registrar->host};
-		struct instance_record record;
-		TRY(row_new_record(apply->registrar->now_s(), &record));
-		char *text = dump(spec);
-		CLEANUP(json_done)
-		json_t *with = row_with_options(spec, registrar_preferred(apply->registrar));
-		int rc = text && with ? registrar_enforce(apply->registrar, with) : -ENOMEM;
-		if (rc == 0) {
-			rc = plan_put(
-				apply->plan, with, str_of(text), &record, &place, apply->diag);
-		}
-		free(text);
-		TRY(rc);
+		TRY(apply_first(apply, name, spec));
 	}
 	return 0;
 }
@@ -179,29 +196,26 @@ static void tell_gone(const struct plan *plan)
 	}
 }
 
-static int apply_named(struct applying *apply, const json_t *name)
+static int apply_named(struct applying *apply, struct str name)
 {
 	struct store *store = apply->registrar->store;
-	struct str text = str_of(json_string_value(name));
-	int rc = store->ops->instance_get(store, text, apply_row, apply, apply->diag);
+	int rc = store->ops->instance_get(store, name, apply_row, apply, apply->diag);
 	return rc == E_NOTFOUND ? 0 : rc;
 }
 
-/* Those that are new here may be another host's. */
-static int look_elsewhere(struct applying *apply)
+/* Of a host all rows, and those elsewhere that the files name. */
+static int apply_all(struct applying *apply)
 {
-	struct store *store = apply->registrar->store;
+	struct registrar *registrar = apply->registrar;
+	struct store *store = registrar->store;
 	const char *name;
-	void *next;
 	json_t *spec;
-	if (json_object_size(apply->wished) > ASKED_MOST) {
-		return store->ops->instance_each(store, (struct str){NULL, 0}, STR_EMPTY,
-			apply_elsewhere, apply, apply->diag);
-	}
+	void *next;
+	TRY(store->ops->instance_each(
+		store, registrar->host, STR_EMPTY, apply_row, apply, apply->diag));
 	json_object_foreach_safe (apply->wished, next, name, spec) {
-		int rc = store->ops->instance_get(
-			store, str_of(name), apply_elsewhere, apply, apply->diag);
-		TRY(rc == E_NOTFOUND ? 0 : rc);
+		bool known = !registrar->fleet || json_object_get(apply->hidden, name);
+		TRY(known ? 0 : apply_named(apply, str_of(name)));
 	}
 	return 0;
 }
@@ -209,21 +223,18 @@ static int look_elsewhere(struct applying *apply)
 /* The rows that there may be something to do with. */
 static int apply_rows(struct applying *apply)
 {
-	struct store *store = apply->registrar->store;
 	json_t *item;
 	size_t i;
 	if (!apply->gone) {
-		TRY(store->ops->instance_each(
-			store, apply->registrar->host, STR_EMPTY, apply_row, apply, apply->diag));
-		return apply->registrar->fleet ? look_elsewhere(apply) : 0;
+		return apply_all(apply);
 	}
 	/* While `wished` is whole: what is in it has gone from one file into another. */
 	json_array_foreach (apply->gone, i, item) {
 		bool wished = json_object_get(apply->wished, json_string_value(item)) != NULL;
-		TRY(wished ? 0 : apply_named(apply, item));
+		TRY(wished ? 0 : apply_named(apply, json_str(item)));
 	}
 	json_array_foreach (apply->specs, i, item) {
-		TRY(apply_named(apply, json_object_get(item, "name")));
+		TRY(apply_named(apply, json_str_member(item, "name")));
 	}
 	return 0;
 }
@@ -239,7 +250,6 @@ static int plan_files(struct registrar *registrar, struct plan *plan, void *ctx,
 	apply->plan = plan;
 	apply->diag = diag;
 	apply->rc = 0;
-	apply->left = 0;
 	diag_write(diag, "out of memory"); /* until somebody knows better */
 	TRY(apply->hidden ? 0 : -ENOMEM);
 	TRY(by_name(apply->specs, &apply->wished));

@@ -172,6 +172,18 @@ static int on_raw(void *ctx, const struct store_instance *from)
 	return raw->spec && raw->file_spec && raw->id && raw->next_host ? 0 : -ENOMEM;
 }
 
+/* To where it goes. */
+static int rehost(const struct registrar *registrar, struct raw *raw)
+{
+	char *file_spec = NULL;
+	raw->row.host = str_of(raw->next_host);
+	TRY(row_file_moved(raw->row.file_spec, registrar->host, raw->row.host, &file_spec));
+	free(raw->file_spec);
+	raw->file_spec = file_spec;
+	raw->row.file_spec = str_of(file_spec);
+	return 0;
+}
+
 /*
  * Nobody is served here any more: the other host may begin. E_STALE and E_NOTFOUND: it is not to go
  * any more, which the next look at what has changed knows better.
@@ -187,8 +199,10 @@ static int give_away(struct registrar *registrar, const struct leaving *one)
 		rc = E_STALE;
 	}
 	if (rc == 0) {
+		rc = rehost(registrar, &raw);
+	}
+	if (rc == 0) {
 		raw.row.name = name;
-		raw.row.host = str_of(raw.next_host);
 		rc = store->ops->instance_put(store, &raw.row, one->revision, NULL);
 	}
 	if (rc < 0) {
@@ -348,7 +362,6 @@ int registrar_hosts(struct registrar *registrar, json_t **ret_hosts, struct diag
 void registrar_fleet(struct registrar *registrar, struct registrar_fleet *ret_fleet)
 {
 	const struct fleet *fleet = registrar->fleet;
-	pthread_mutex_lock(&registrar->lock);
 	*ret_fleet = (struct registrar_fleet){.joined = fleet != NULL};
 	if (fleet) {
 		ret_fleet->attached = fleet_store_is_attached(registrar->store);
@@ -357,5 +370,4 @@ void registrar_fleet(struct registrar *registrar, struct registrar_fleet *ret_fl
 		ret_fleet->lost = fleet->lost;
 		ret_fleet->refused = fleet->refused;
 	}
-	pthread_mutex_unlock(&registrar->lock);
 }

@@ -172,9 +172,13 @@ static int plan_move(struct registrar *registrar, struct plan *plan, void *ctx, 
 	}
 	place.next_host = move->force || is_there ? STR("") : move->host;
 	place.host = move->force ? move->host : place.host;
-	/* There it is in no file, and no file's that does not name it. */
-	struct str file_spec = is_there && row.file_spec ? str_of(row.file_spec) : STR_EMPTY;
-	return plan_put(plan, row.spec, file_spec, &row.record, &place, diag);
+	char *file_spec = NULL;
+	if (row_file_moved(str_of(row.file_spec), str_of(row.host), place.host, &file_spec) < 0) {
+		return diag_set(diag, -ENOMEM, "out of memory");
+	}
+	int rc = plan_put(plan, row.spec, str_of(file_spec), &row.record, &place, diag);
+	free(file_spec);
+	return rc;
 }
 
 int registrar_move(struct registrar *registrar, const struct deed *deed, struct str name,

@@ -115,3 +115,56 @@ json_t *row_with_options(const json_t *spec, const json_t *live)
 	json_decref(options);
 	return merged;
 }
+
+/* --- whose file said it ---------------------------------------------------------------------- */
+
+/* Beside what the file said, which has no such member. Only of a row that was moved. */
+#define FILE_HOST "fileHost"
+
+void row_file_done(struct row_file *file)
+{
+	json_decref(file->said);
+	free(file->text);
+	free(file->host);
+}
+
+int row_file_read(struct str file_spec, struct str host, struct row_file *ret_file)
+{
+	*ret_file = (struct row_file){0};
+	if (!file_spec.p) {
+		return 0;
+	}
+	json_t *said = ret_file->said = row_parse(file_spec);
+	struct str moved_from = json_str_member(said, FILE_HOST);
+	ret_file->host = str_dup(moved_from.p ? moved_from : host);
+	if (!said) {
+		return E_DAMAGED;
+	}
+	if (moved_from.p) {
+		(void)json_object_del(said, FILE_HOST); /* it is there */
+		ret_file->text = json_dumps(said, JSON_COMPACT);
+	} else {
+		ret_file->text = str_dup(file_spec);
+	}
+	return ret_file->text && ret_file->host ? 0 : -ENOMEM;
+}
+
+int row_file_moved(struct str file_spec, struct str from, struct str to, char **ret_text)
+{
+	CLEANUP(row_file_done) struct row_file file = {0};
+	int rc = row_file_read(file_spec, from, &file);
+	char *text = NULL;
+	if (rc == E_DAMAGED) {
+		text = str_dup(file_spec); /* whoever reads it is told */
+	} else if (rc == 0 && file.said) {
+		bool home = str_eq(str_of(file.host), to);
+		json_t *host = home ? NULL : json_string(file.host);
+		bool whole = home || json_object_set_new(file.said, FILE_HOST, host) == 0;
+		text = whole ? json_dumps(file.said, JSON_COMPACT) : NULL;
+	}
+	if (rc == -ENOMEM || (file_spec.p && !text)) {
+		return -ENOMEM;
+	}
+	*ret_text = text;
+	return 0;
+}

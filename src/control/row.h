@@ -57,6 +57,25 @@ MUST_CHECK int row_new_record(int64_t now_s, struct instance_record *ret_record)
 void row_note_change(
 	struct instance_record *record, const json_t *before, const json_t *after, int64_t now_s);
 
+/* What a file said of a row, and on which host: one that was moved is not from a file of its host. */
+struct row_file {
+	json_t *said; /* NULL: it is not from a file */
+	char *text;   /* the same, as it is read from the file */
+	char *host;
+};
+
+void row_file_done(struct row_file *file);
+
+/* Of a row's file_spec. 0, -ENOMEM or E_DAMAGED; row_file_done() in any case. */
+MUST_CHECK int row_file_read(struct str file_spec, struct str host, struct row_file *ret_file);
+
+/*
+ * The file_spec of a row that goes from one host to another. ret_text: for free(3); NULL when it is not
+ * from a file. Returns 0 or -ENOMEM.
+ */
+MUST_CHECK int row_file_moved(
+	struct str file_spec, struct str from, struct str to, char **ret_text);
+
 /*
  * The specification with those options (NULL: none) that it does not name; a new reference. NULL when
  * out of memory.

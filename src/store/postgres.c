@@ -29,7 +29,7 @@ static int begin(struct store *store, struct diag *diag)
 			&s->conn, -EINVAL, diag, "a transaction has begun already");
 	}
 	TRY(postgres_read_call(s, diag));
-	TRY(postgres_conn_run(&s->conn, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", diag));
+	TRY(postgres_conn_run(&s->conn, "BEGIN ISOLATION LEVEL READ COMMITTED", diag));
 	s->begun = true;
 	s->failed = 0;
 	return 0;

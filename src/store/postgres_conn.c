@@ -312,11 +312,14 @@ static const char session[] =
 	" ELSE current_setting('synchronous_commit') END)) v (name, value) USING (name);"
 	"SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'";
 
-/* Its notices would go to stderr. */
+/* Its notices would go to stderr. That it ends is a notice, too, when nothing was asked. */
 static void on_notice(void *ctx, const PGresult *result)
 {
-	(void)ctx;
-	(void)result;
+	struct postgres_conn *conn = ctx;
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	conn->ended =
+		conn->ended ||
+		(severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0));
 }
 
 static void name_server(struct postgres_conn *conn)
@@ -391,7 +394,8 @@ static int open_one(struct postgres_conn *conn, const struct postgres_target *ta
 		return diag_set(diag, -ENOMEM, "store: out of memory");
 	}
 	name_server(conn);
-	(void)PQsetNoticeReceiver(conn->pg, on_notice, NULL);
+	conn->ended = false;
+	(void)PQsetNoticeReceiver(conn->pg, on_notice, conn);
 	int rc = 0;
 	if (PQstatus(conn->pg) == CONNECTION_BAD) {
 		rc = postgres_conn_fault(conn, NULL, diag);
@@ -443,11 +447,13 @@ bool postgres_conn_lives(struct postgres_conn *conn)
 	}
 	/* Why it ended comes first, then the end. */
 	struct pollfd pollfd = {.fd = PQsocket(conn->pg), .events = POLLIN};
-	for (int i = 0; i < 4 && poll(&pollfd, 1, 0) > 0; i++) {
-		if (!PQconsumeInput(conn->pg)) {
-			postgres_conn_close(conn);
-			return false;
-		}
+	bool lives = true;
+	for (int i = 0; i < 4 && lives && poll(&pollfd, 1, 0) > 0; i++) {
+		lives = PQconsumeInput(conn->pg) && !PQisBusy(conn->pg) && !conn->ended;
 	}
-	return PQstatus(conn->pg) == CONNECTION_OK;
+	if (!lives || PQstatus(conn->pg) != CONNECTION_OK) {
+		postgres_conn_close(conn);
+		return false;
+	}
+	return true;
 }

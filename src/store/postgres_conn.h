@@ -39,6 +39,7 @@ void postgres_target_done(struct postgres_target *target);
 struct postgres_conn {
 	PGconn *pg;                        /* NULL: closed */
 	int64_t deadline_ms;               /* of the call that is made; see postgres_now_ms() */
+	bool ended;                        /* the server said so, and the end itself is to come */
 	char server[POSTGRES_SERVER_TEXT]; /* HOST:PORT, also of one that is closed */
 };
 
@@ -60,7 +61,7 @@ MUST_CHECK int postgres_conn_open(
 	struct postgres_conn *conn, const struct postgres_target *target, struct diag *diag);
 void postgres_conn_close(struct postgres_conn *conn);
 
-/* Is there one, and has the server not ended it? Does not wait. */
+/* Is there one, and has the server not ended it? Does not wait. The struct may not be moved. */
 bool postgres_conn_lives(struct postgres_conn *conn);
 
 /*
