@@ -217,9 +217,9 @@ def test_who_did_what_is_read_everywhere(fleet):
     records = audits(a, "web-1")
     assert records == audits(b, "web-1")
     changes = [one["change"] for one in records if "httpTokens" in one["change"]]
-    assert changes == ["httpTokens required -> optional", "httpTokens optional -> required"]
+    assert changes == ["httpTokens required -> optional", "httpTokens default -> required"]
     assert [one["result"] for one in records] == ["ok"] * len(records)
-    assert "httpTokens optional -> required" in a.cli("audit", "web-1").ok().out
+    assert changes[0] in a.cli("audit", "web-1").ok().out
 
 
 # --- the hosts -------------------------------------------------------------------------------------
@@ -328,7 +328,9 @@ def test_a_move_hands_over_and_tokens_stay_valid(fleet):
         assert new.client("127.0.1.1").get(ID, token).status == 200
         assert old.client("127.0.1.1").get(ID, token).status != 200
     assert host_of(b, "web-1") == "a"
-    operations = aws.Client(b, "lightsail").call("GetOperationsForResource", resourceName="web-1")["operations"]
+    # Not held against the model, which has no such type of operation.
+    lightsail = aws.Client(b, "lightsail").client
+    operations = lightsail.get_operations_for_resource(resourceName="web-1")["operations"]
     moves = [one["status"] for one in operations if one["operationType"] == "MoveInstance"]
     assert moves == ["Succeeded"] * 6
     fleet.check_quiet()
@@ -371,15 +373,20 @@ def test_a_move_waits_for_a_host_that_is_away(fleet):
 
 def test_each_host_has_files_of_its_own(fleet):
     a = fleet.host("a", instances=[instance(1), instance(2)])
-    b = fleet.host("b", instances=[instance(3), instance(1)])
+    b = fleet.host("b", instances=[instance(3)])
     assert {name: one["host"] for name, one in listed(a).items()} == {"web-1": "a", "web-2": "a", "web-3": "b"}
-    assert "is left as it is there instance=web-1 host=a" in b.log().replace('"', "")
     a.write_config({**a.config, "instances": [instance(1), instance(4)]})
     a.reload()
     assert {name: one["host"] for name, one in listed(b).items()} == {"web-1": "a", "web-3": "b", "web-4": "a"}
-    # It leaves a file that never had it.
+    # A name is one host's.
+    b.allow_errors("reload failed")
+    b.write_config({**b.config, "instances": [instance(3), instance(1)]})
+    assert "'web-1'" in b.reload()
     b.write_config({**b.config, "instances": [instance(3)]})
     b.reload()
+    assert host_of(b, "web-1") == "a"
+    c = fleet.host("c", start=False, instances=[instance(1)])
+    refuses_to_start(c, "'web-1'")
     assert host_of(b, "web-1") == "a"
     fleet.check_quiet()
 
