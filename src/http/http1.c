@@ -1,5 +1,7 @@
 #include "http/http1.h"
 
+#define VERSION_CHARS 8 /* HTTP/1.1 */
+
 /* Classes of bytes. */
 enum {
 	IS_TOKEN = 1,  /* RFC 9110 5.6.2 tchar */
@@ -42,10 +44,37 @@ static const uint8_t classes[256] = {
 /* Where the first byte outside the class is. */
 static inline const char *skip(const char *at, const char *end, uint8_t class)
 {
-	while (at < end && classes[(unsigned char)*at] & class) {
-		at++;
+	return str_skip(at, end, classes, class, class);
+}
+
+/*
+ * Whether all of eight bytes may stand in a field's value, and none is an HTAB: no byte below a space,
+ * no DEL. In v - n the top bit of a byte is set when it was less than n and had none itself; borrowing
+ * makes it wrong only above such a byte.
+ */
+static inline bool are_plain(const char *at)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t v;
+	memcpy(&v, at, sizeof v);
+	uint64_t del = v ^ each * 0x7f;
+	uint64_t bad = ((v - each * ' ') & ~v) | ((del - each) & ~del);
+	return !(bad & each << 7);
+}
+
+/* Where a field's value ends, with the spaces behind it: the first byte that can't be in one. */
+static inline const char *skip_value(const char *at, const char *end)
+{
+	for (;;) {
+		while (end - at >= 8 && are_plain(at)) {
+			at += 8;
+		}
+		const char *near = end - at > 8 ? at + 8 : end;
+		at = skip(at, near, IS_VALUE);
+		if (at < near || at == end) {
+			return at;
+		}
 	}
-	return at;
 }
 
 static enum http1_method method_of(struct str name)
@@ -91,7 +120,7 @@ static int normalise_target(struct str *target)
 /* HTTP/1.0 or HTTP/1.x; the version's minor number, or -1. */
 static int parse_version(struct str text)
 {
-	if (text.n != 8 || !str_starts(text, STR("HTTP/1.")) || text.p[7] < '0' ||
+	if (text.n != VERSION_CHARS || !str_starts(text, STR("HTTP/1.")) || text.p[7] < '0' ||
 		text.p[7] > '9') {
 		return -1;
 	}
@@ -127,7 +156,10 @@ static int parse_request_line(const char **at, const char *end, const struct htt
 		return 400;
 	}
 	const char *version = ++p;
-	while (p < end && *p != '\r' && *p != '\n' && p - version <= 8) {
+	if (end - version > VERSION_CHARS && version[VERSION_CHARS] == '\r') {
+		p += VERSION_CHARS; /* nearly always */
+	}
+	while (p < end && *p != '\r' && *p != '\n' && p - version <= VERSION_CHARS) {
 		p++;
 	}
 	if (p == end) {
@@ -148,20 +180,6 @@ static int parse_request_line(const char **at, const char *end, const struct htt
 	return normalise_target(&req->target);
 }
 
-/*
- * Whether all bytes may stand in a field's value: no control bytes but HTAB. No early end, so that
- * the compiler can look at many bytes at once.
- */
-static bool is_value(const char *at, const char *end)
-{
-	unsigned bad = 0;
-	for (; at < end; at++) {
-		unsigned char c = (unsigned char)*at;
-		bad |= (unsigned)(c < ' ' && c != '\t') | (unsigned)(c == 0x7f);
-	}
-	return !bad;
-}
-
 /* NAME ":" OWS VALUE OWS CRLF. RFC 9112 5.1: no white space before the colon; 5.2: no folding. */
 static int parse_field(const char **at, const char *end, struct http1_field *field)
 {
@@ -175,14 +193,11 @@ static int parse_field(const char **at, const char *end, struct http1_field *fie
 	}
 	field->name = (struct str){name, (size_t)(p - name)};
 	const char *value = ++p;
-	p = memchr(value, '\r', (size_t)(end - value));
-	if (!is_value(value, p ? p : end)) {
-		return 400;
-	}
-	if (!p || p + 1 == end) {
+	p = skip_value(value, end);
+	if (p == end || (*p == '\r' && p + 1 == end)) {
 		return E_AGAIN;
 	}
-	if (p[1] != '\n') {
+	if (*p != '\r' || p[1] != '\n') {
 		return 400;
 	}
 	field->value = str_trim((struct str){value, (size_t)(p - value)});
@@ -289,19 +304,19 @@ static int parse_fields(const char **at, const char *end, const struct http1_lim
 			}
 			break;
 		}
-		struct http1_field one;
-		int rc = parse_field(&p, end, &one);
+		struct http1_field *one = &req->fields[req->n_fields];
+		int rc = parse_field(&p, end, one);
 		if (rc != 0) {
 			return rc;
 		}
 		if (req->n_fields == limits->fields) {
 			return 431;
 		}
-		rc = frame_field(req, &framing, &one);
+		rc = frame_field(req, &framing, one);
 		if (rc != 0) {
 			return rc;
 		}
-		req->fields[req->n_fields++] = one;
+		req->n_fields++;
 	}
 	*at = p + 2;
 	return finish_framing(req, &framing, minor);
