@@ -47,34 +47,70 @@ static inline const char *skip(const char *at, const char *end, uint8_t class)
 	return str_skip(at, end, classes, class, class);
 }
 
-/*
- * Whether all of eight bytes may stand in a field's value, and none is an HTAB: no byte below a space,
- * no DEL. In v - n the top bit of a byte is set when it was less than n and had none itself; borrowing
- * makes it wrong only above such a byte.
- */
-static inline bool are_plain(const char *at)
+/* So many bytes are looked at in one go where there are as many. A comparison of two makes each 0 or 0xff. */
+#define BLOCK_BYTES 16
+typedef uint8_t block __attribute__((vector_size(BLOCK_BYTES)));
+
+static inline block block_at(const char *at)
 {
-	const uint64_t each = UINT64_C(0x0101010101010101);
-	uint64_t v;
-	memcpy(&v, at, sizeof v);
-	uint64_t del = v ^ each * 0x7f;
-	uint64_t bad = ((v - each * ' ') & ~v) | ((del - each) & ~del);
-	return !(bad & each << 7);
+	block bytes;
+	memcpy(&bytes, at, sizeof bytes);
+	return bytes;
 }
 
-/* Where a field's value ends, with the spaces behind it: the first byte that can't be in one. */
+/* Which byte of a comparison is the first that is not 0; BLOCK_BYTES when all are. */
+static inline size_t first_of(block found)
+{
+	uint64_t half[2];
+	memcpy(half, &found, sizeof half);
+	uint64_t bits = half[0] ? half[0] : half[1];
+	if (!bits) {
+		return BLOCK_BYTES;
+	}
+	int zeros = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_ctzll(bits)
+							      : __builtin_clzll(bits);
+	return (half[0] ? 0 : sizeof half[0]) + (size_t)zeros / 8;
+}
+
+/* What names of fields and paths are made of, nearly all of them: letters, and from '-' to '9'. */
+static inline block are_common(block bytes)
+{
+	return (block)((bytes | 0x20) - 'a' <= 'z' - 'a') | (block)(bytes - '-' <= '9' - '-');
+}
+
+/* The same as skip() for field names: all that are common are in them, but for '/'. */
+static inline const char *skip_name(const char *at, const char *end)
+{
+	size_t n = BLOCK_BYTES;
+	for (; n == BLOCK_BYTES && end - at >= BLOCK_BYTES; at += n) {
+		block bytes = block_at(at);
+		n = first_of(~are_common(bytes) | (block)(bytes == '/'));
+	}
+	return skip(at, end, IS_TOKEN);
+}
+
+/* And for targets. */
+static inline const char *skip_target(const char *at, const char *end)
+{
+	size_t n = BLOCK_BYTES;
+	for (; n == BLOCK_BYTES && end - at >= BLOCK_BYTES; at += n) {
+		n = first_of(~are_common(block_at(at)));
+	}
+	return skip(at, end, IS_TARGET);
+}
+
+/* And for field values: there is no control byte in them but HTAB. */
 static inline const char *skip_value(const char *at, const char *end)
 {
-	for (;;) {
-		while (end - at >= 8 && are_plain(at)) {
-			at += 8;
-		}
-		const char *near = end - at > 8 ? at + 8 : end;
-		at = skip(at, near, IS_VALUE);
-		if (at < near || at == end) {
-			return at;
+	while (end - at >= BLOCK_BYTES) {
+		block bytes = block_at(at);
+		size_t n = first_of((block)(bytes < ' ') | (block)(bytes == 0x7f));
+		at += n;
+		if (n < BLOCK_BYTES && *at++ != '\t') {
+			return at - 1;
 		}
 	}
+	return skip(at, end, IS_VALUE);
 }
 
 static enum http1_method method_of(struct str name)
@@ -144,7 +180,7 @@ static int parse_request_line(const char **at, const char *end, const struct htt
 		return 400;
 	}
 	const char *target = ++p;
-	p = skip(target, end, IS_TARGET);
+	p = skip_target(target, end);
 	req->target = (struct str){target, (size_t)(p - target)};
 	if (req->target.n > limits->target_bytes) {
 		return 414;
@@ -184,7 +220,7 @@ static int parse_request_line(const char **at, const char *end, const struct htt
 static int parse_field(const char **at, const char *end, struct http1_field *field)
 {
 	const char *name = *at;
-	const char *p = skip(name, end, IS_TOKEN);
+	const char *p = skip_name(name, end);
 	if (p == end) {
 		return E_AGAIN;
 	}
