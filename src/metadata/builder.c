@@ -10,7 +10,7 @@
 #include "metadata/tree_layout.h"
 #include "metadata/versions.h"
 
-#define LONGEST_PATH_BYTES (TREE_DEPTH_MAX * (UINT8_MAX + 1))
+#define LONGEST_PATH_BYTES ((size_t)TREE_DEPTH_MAX * (UINT8_MAX + 1))
 
 void builder_done(struct builder *builder)
 {
@@ -150,7 +150,7 @@ void builder_put(struct builder *builder, struct str path, enum tree_kind kind, 
 void builder_text(
 	struct builder *builder, const char *directory, const char *name, struct str value)
 {
-	char memory[LONGEST_PATH_BYTES];
+	char memory[PATH_BYTES];
 	struct buf path = buf_fixed(memory, sizeof memory);
 	if (!value.p) {
 		return;
