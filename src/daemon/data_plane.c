@@ -31,6 +31,7 @@ struct data_worker {
 	pthread_t thread;
 	bool started;
 	_Atomic bool ended;
+	int64_t now_ns; /* wall clock, looked at once a turn: that costs more than a look-up */
 	struct identity identity;
 	struct service_dates dates;
 	char name[16];
@@ -204,7 +205,7 @@ static void on_answer(
 	struct service_request request = {.method = method_of(req->method),
 		.target = req->target,
 		.ipv6 = peer->ipv6,
-		.now_ns = clock_wall_ns()};
+		.now_ns = worker->now_ns};
 	struct service_reply reply;
 	struct entry *entry;
 	if (!read_fields(req, &request)) {
@@ -255,6 +256,7 @@ static void on_turn(void *ctx)
 		take_keys(worker);
 	}
 	registry_turn(worker->plane->registry, worker->service.index);
+	worker->now_ns = clock_wall_ns();
 }
 
 static void on_idle(void *ctx)

@@ -45,12 +45,17 @@ static inline ssize_t transport_receive(
 		       : recv(fd, ret_bytes, n, MSG_DONTWAIT);
 }
 
-/* As send(2); what was not taken must be offered again first. */
+/*
+ * As send(2); what was not taken must be offered again first.
+ * last  what follows is close(2) or transport_finish(), which sends the last bytes with its FIN: one
+ *       packet less on its way, and one that wakes the peer.
+ */
 static inline ssize_t transport_send(const struct conn_table *table, const struct conn *conn,
-	int fd, const void *bytes, size_t n)
+	int fd, const void *bytes, size_t n, bool last)
 {
+	int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (last ? MSG_MORE : 0);
 	return transport_is_secure(conn) ? transport_send_secure(table->sessions[fd], bytes, n)
-					 : send(fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+					 : send(fd, bytes, n, flags);
 }
 
 /* What epoll should wait for before the next transport_receive(): a handshake writes, too. */

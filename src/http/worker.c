@@ -145,7 +145,7 @@ static enum outcome send_reply(struct http_worker *worker, struct conn *conn, in
 		end_connection(worker, conn, fd); /* out of memory for this reply */
 		return OUTCOME_GONE;
 	}
-	ssize_t n = transport_send(worker->table, conn, fd, out->p, out->n);
+	ssize_t n = transport_send(worker->table, conn, fd, out->p, out->n, resp->close);
 	if (n < 0 && errno != EAGAIN) {
 		end_connection(worker, conn, fd);
 		return OUTCOME_GONE;
@@ -406,7 +406,7 @@ static bool send_waiting(struct http_worker *worker, struct conn *conn, int fd)
 		return true; /* it gave way to others */
 	}
 	struct str rest = str_from(buf_str(&bytes->out), bytes->sent_bytes);
-	ssize_t n = transport_send(worker->table, conn, fd, rest.p, rest.n);
+	ssize_t n = transport_send(worker->table, conn, fd, rest.p, rest.n, conn->close);
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR) {
 			end_connection(worker, conn, fd);

@@ -157,7 +157,10 @@ static int content(const struct service *service, struct service_worker *worker,
 		*ret_reply = value(instance, tree_versions());
 		return 0;
 	}
-	if (tree_version_find(path_next(&path), &version) < 0) {
+	if (str_starts(path, STR("latest/"))) {
+		version = TREE_LATEST; /* nearly always */
+		path = str_from(path, strlen("latest/"));
+	} else if (tree_version_find(path_next(&path), &version) < 0) {
 		*ret_reply = page(404);
 		return 0;
 	}
@@ -177,8 +180,7 @@ static int content(const struct service *service, struct service_worker *worker,
 
 static struct token_owner owner_of(const struct instance *instance)
 {
-	return (struct token_owner){
-		{instance->id, strlen(instance->id)}, instance->record.token_epoch};
+	return (struct token_owner){{instance->id, instance->id_n}, instance->record.token_epoch};
 }
 
 static struct service_reply mint(struct service_worker *worker, const struct instance *instance,
