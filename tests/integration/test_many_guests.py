@@ -4,7 +4,7 @@ that floods does not slow down the others.
 The flood has a processor for itself, so that it is the daemon which holds it off, by its limits, and not the machine;
 the daemon and the others share another, where they go before what else runs, if we may have it so. A go is PAIRS rounds
 without the flood and as many with it, turn and turn about; what counts is the middle one of their ratios, so that a
-moment in which the machine had something else to do decides nothing. Where it is too much there are two goes more, and
+moment in which the machine had something else to do decides nothing. Where it is too much there are up to five goes more, and
 the best one counts: what else the machine does makes a flood look worse, and the flood alone is in all of them.
 """
 
@@ -31,7 +31,7 @@ LIMITS = {"requestsPerSecond": 200, "burst": 400, "connectionsPerInstance": 64} 
 AT_ONCE = 16
 SAMPLES = 2000  # a round
 PAIRS = 5
-GOES = 3
+GOES = 6
 MOST_RATIO = 2.0
 STEP_S = 60.0
 NICE = -15
@@ -127,6 +127,17 @@ def pin(pid, processor):
             os.setpriority(os.PRIO_PROCESS, int(task.name), NICE)
 
 
+@pytest.fixture
+def precedence():
+    """All of the test before what else runs, where the kernel shares processors out by session (sched(7))."""
+    group = pathlib.Path("/proc/self/autogroup")
+    with contextlib.suppress(OSError):
+        group.write_text(str(NICE))
+    yield
+    with contextlib.suppress(OSError):
+        group.write_text("0")
+
+
 def p99(took):
     return statistics.quantiles(took, n=100)[98]
 
@@ -146,7 +157,7 @@ def one_pair(service, guests, flooder):
     return idle, busy
 
 
-def test_a_flood_of_one_leaves_the_others_their_time(service, guests, flooder):
+def test_a_flood_of_one_leaves_the_others_their_time(service, guests, flooder, precedence):
     processors = sorted(os.sched_getaffinity(0))
     if len(processors) < 2:
         pytest.skip("ONE PROCESSOR HERE, NOT TESTED: the flood needs one for itself")
