@@ -71,6 +71,12 @@ void transport_log_fault(const struct conn_table *table, const struct conn *conn
 /* Nothing more will be sent: returns false when not even that could be. */
 bool transport_finish(const struct conn_table *table, const struct conn *conn, int fd);
 
+/*
+ * Have close(2) end the connection with a reset: nothing of it stays in the kernel then, as it does while
+ * the peer's end is awaited.
+ */
+void transport_reset_on_close(int fd);
+
 /* Before close(2). */
 static inline void transport_close(const struct conn_table *table, struct conn *conn, int fd)
 {
