@@ -403,8 +403,7 @@ static void put_row(struct fleet_test *f, const char *name, const char *host, co
 
 static uint64_t refused(struct host *h)
 {
-	struct registrar_fleet fleet;
-	registrar_fleet(h->registrar, &fleet);
+	struct registrar_fleet fleet = fleet_numbers(h->registrar);
 	return fleet.refused;
 }
 
@@ -710,8 +709,7 @@ static void counts_wait_while_the_database_is_away(void **state)
 	registrar_tick(a->registrar);
 	control_clock_s += HISTORY_60_S_AGE_S + 86400;
 	registrar_tick(a->registrar);
-	struct registrar_fleet fleet;
-	registrar_fleet(a->registrar, &fleet);
+	struct registrar_fleet fleet = fleet_numbers(a->registrar);
 	assert_int_equal(fleet.lost, 1);
 }
 
