@@ -50,7 +50,8 @@ static inline uint64_t hash_bytes(uint64_t h, const void *p, size_t n)
 		memcpy(&word, at, sizeof word);
 		h = hash_mix_(h ^ word);
 	}
-	return hash_mix_(h ^ hash_last_(at, n) ^ (uint64_t)n << 56);
+	/* Twice, since a byte at the top of a word reaches the bottom only with the second product. */
+	return hash_mix_(hash_mix_(h ^ hash_last_(at, n) ^ (uint64_t)n << 56));
 }
 
 static inline uint64_t hash_str(uint64_t h, struct str s)

@@ -39,21 +39,32 @@ static void only_the_bytes_count(void **state)
 	}
 }
 
-/* Keys that differ in their last byte alone are spread over small tables and large ones. */
+/* So many slots of a table are met by keys of n bytes that differ in one byte alone. */
+static size_t slots_met(size_t n, size_t at, size_t cap)
+{
+	bool seen[4096] = {false};
+	size_t met = 0;
+	for (unsigned i = 0; i < 256; i++) {
+		unsigned char key[24] = {10};
+		key[at] = (unsigned char)i;
+		size_t slot = hash_slot(hash_bytes(HASH_START, key, n), cap);
+		assert_true(slot < cap);
+		met += !seen[slot];
+		seen[slot] = true;
+	}
+	return met;
+}
+
+/* Whichever byte that is, they are spread over small tables and large ones. */
 static void slots_are_spread(void **state)
 {
 	(void)state;
-	for (size_t cap = 1; cap <= 65536; cap *= 4) {
-		bool seen[65536] = {false};
-		size_t n = 0;
-		for (unsigned i = 0; i < 256; i++) {
-			unsigned char key[] = {10, 0, 0, (unsigned char)i};
-			size_t slot = hash_slot(hash_bytes(HASH_START, key, sizeof key), cap);
-			assert_true(slot < cap);
-			n += !seen[slot];
-			seen[slot] = true;
+	for (size_t cap = 1; cap <= 4096; cap *= 4) {
+		for (size_t n = 1; n <= 24; n++) {
+			for (size_t at = 0; at < n; at++) {
+				assert_true(slots_met(n, at, cap) >= (cap < 256 ? cap / 2 : 128));
+			}
 		}
-		assert_true(n >= (cap < 256 ? cap / 2 : 128));
 	}
 }
 
