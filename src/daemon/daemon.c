@@ -299,16 +299,26 @@ static void use_keys(struct daemon *daemon)
 	}
 }
 
+/* The store has one caller at a time: whoever has the registrar's lock. */
+static void reload_keys(void *ctx)
+{
+	struct daemon *daemon = ctx;
+	struct diag diag = {{0}};
+	int rc = keys_reload(&daemon->keys, daemon->store, &diag);
+	/* Away again: there will be news when it is back. */
+	if (rc < 0 && rc != E_AWAY) {
+		LOG(LOG_ERROR, "daemon", "the token secrets can't be read again",
+			LOG_TEXT("error", diag.text));
+	}
+}
+
 static void take_news(struct daemon *daemon)
 {
 	struct diag diag = {{0}};
 	if (!atomic_exchange_explicit(&daemon->news, false, memory_order_acq_rel)) {
 		return;
 	}
-	if (keys_reload(&daemon->keys, daemon->store, &diag) < 0) {
-		LOG(LOG_ERROR, "daemon", "the token secrets can't be read again",
-			LOG_TEXT("error", diag.text));
-	}
+	registrar_run(daemon->registrar, reload_keys, daemon);
 	if (daemon->files_wait) {
 		int rc = apply_files(daemon, daemon->config, &diag);
 		daemon->files_wait = rc == E_AWAY;

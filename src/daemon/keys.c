@@ -13,21 +13,23 @@ static int add(struct store *store, const char *name, struct str value, struct d
 	return rc == E_EXISTS ? 0 : rc;
 }
 
-static int make_token_secret(struct store *store, struct diag *diag)
+struct fresh {
+	struct secret token; /* n 0: there is one */
+	struct secret key;   /* likewise */
+	struct buf certificate;
+};
+
+static void fresh_done(struct fresh *fresh)
 {
-	CLEANUP(secret_done) struct secret secret = {0};
-	TRY(secret_init(&secret, TOKEN_KEY_BYTES));
-	TRY(crypto_random(secret.p, secret.n));
-	return add(store, TOKEN_SECRETS_NAME, secret_str(&secret), diag);
+	secret_done(&fresh->token);
+	secret_done(&fresh->key);
+	buf_done(&fresh->certificate);
 }
 
-static int make_signing_key(struct store *store, int64_t now_s, struct diag *diag)
+static int make_token_secret(struct secret *ret_secret)
 {
-	CLEANUP(secret_done) struct secret key = {0};
-	CLEANUP(buf_done) struct buf certificate = BUF_EMPTY;
-	TRY(crypto_signer_generate(STR(COMMON_NAME), now_s, &key, &certificate));
-	TRY(add(store, SIGNING_KEY, secret_str(&key), diag));
-	return add(store, CERTIFICATE, buf_str(&certificate), diag);
+	TRY(secret_init(ret_secret, TOKEN_KEY_BYTES));
+	return crypto_random(ret_secret->p, ret_secret->n);
 }
 
 static bool is_there(struct store *store, const char *name)
@@ -36,18 +38,37 @@ static bool is_there(struct store *store, const char *name)
 	return store->ops->secret_get(store, str_of(name), &value, NULL) != E_NOTFOUND;
 }
 
-/* Made together, in one transaction; what is there is never replaced. */
+static int add_fresh(struct store *store, const struct fresh *fresh, struct diag *diag)
+{
+	if (fresh->token.n) {
+		TRY(add(store, TOKEN_SECRETS_NAME, secret_str(&fresh->token), diag));
+	}
+	if (fresh->key.n) {
+		TRY(add(store, SIGNING_KEY, secret_str(&fresh->key), diag));
+		TRY(add(store, CERTIFICATE, buf_str(&fresh->certificate), diag));
+	}
+	return 0;
+}
+
+/*
+ * In one transaction; what is there is never replaced. A key pair takes long to make, and whoever is in the
+ * transaction holds up all others.
+ */
 static int make_missing(struct store *store, int64_t now_s, struct diag *diag)
 {
-	bool token = is_there(store, TOKEN_SECRETS_NAME), key = is_there(store, SIGNING_KEY);
-	if (token && key) {
+	CLEANUP(fresh_done) struct fresh fresh = {.certificate = BUF_EMPTY};
+	if (!is_there(store, TOKEN_SECRETS_NAME)) {
+		TRY(make_token_secret(&fresh.token));
+	}
+	if (!is_there(store, SIGNING_KEY)) {
+		TRY(crypto_signer_generate(
+			STR(COMMON_NAME), now_s, &fresh.key, &fresh.certificate));
+	}
+	if (!fresh.token.n && !fresh.key.n) {
 		return 0;
 	}
 	TRY(store->ops->begin(store, diag));
-	int rc = token ? 0 : make_token_secret(store, diag);
-	if (rc == 0 && !key) {
-		rc = make_signing_key(store, now_s, diag);
-	}
+	int rc = add_fresh(store, &fresh, diag);
 	if (rc < 0) {
 		store->ops->rollback(store);
 		return rc;

@@ -13,7 +13,9 @@ import tempfile
 import pytest
 
 import daemon as daemon_module
+import fleets
 import namespaces
+import postgres
 
 TEST_TIMEOUT_S = 120
 
@@ -139,3 +141,20 @@ def module_workshop(seed):
 def needs_ipv6():
     if not daemon_module.have_ipv6():
         pytest.skip("NO IPv6 LOOPBACK HERE, NOT TESTED")
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A PostgreSQL; each test has a database of its own in it."""
+    if postgres.binaries() is None:
+        pytest.skip("NO PostgreSQL HERE, NOT TESTED: script/setup --test installs it")
+    made = postgres.Postgres()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fleet(workshop, server):
+    made = fleets.Fleet(workshop, server)
+    yield made
+    made.close()

@@ -201,6 +201,9 @@ class Daemon:
     def start(self, *args):
         """Start, and wait until the metadata port is open (it opens last) and /readyz says yes."""
         self.spawn(*args)
+        return self.wait_ready()
+
+    def wait_ready(self):
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.is_ready():
             code = self.process.poll()
