@@ -235,6 +235,33 @@ static int count_points(void *ctx, const struct store_points *points)
 	return 0;
 }
 
+static int count_audit(void *ctx, const struct store_audit *audit)
+{
+	uint64_t *next = ctx;
+	assert_true(audit->number == *next);
+	--*next;
+	return 0;
+}
+
+static void test_audits_in_pages(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_ops *ops = f->store->ops;
+	struct store_audit audit = {.resource = STR("x")};
+	uint64_t next = PAGES_ROWS;
+	begin(f);
+	for (unsigned i = 0; i < PAGES_ROWS; i++) {
+		assert_int_equal(ops->audit_add(f->store, &audit, &f->diag), 0);
+	}
+	commit(f);
+	assert_int_equal(ops->audit_each(f->store, STR_EMPTY, 0, count_audit, &next, &f->diag), 0);
+	assert_int_equal(next, 0);
+	next = PAGES_ROWS - 1;
+	assert_int_equal(
+		ops->audit_each(f->store, STR("x"), PAGES_ROWS, count_audit, &next, &f->diag), 0);
+	assert_int_equal(next, 0);
+}
+
 static int count_id(void *ctx, struct str instance_id)
 {
 	(void)instance_id;
@@ -732,6 +759,7 @@ int main(void)
 		TEST(test_tables_of_others_are_left_alone),
 		TEST(test_damaged_rows_are_named),
 		TEST(test_names_have_a_cap),
+		TEST(test_audits_in_pages),
 		TEST(test_points_in_pages),
 		TEST(test_server_that_stands_still),
 		TEST(test_still_at_commit),
