@@ -10,6 +10,7 @@
 
 #include "store/postgres_conn.h"
 #include "store/postgres_listen.h"
+#include "tests/fake/alloc.h"
 #include "tests/unit/child.h"
 
 #define AT_ONCE     10
@@ -518,6 +519,38 @@ static void test_urls(void **state)
 	store_free(store);
 }
 
+/* Who may come in but not make tables; then who may not come in. */
+static void test_users_that_may_not(void **state)
+{
+	struct fixture *f = *state;
+	struct pg_server *server = pg_server_shared();
+	char hba[256];
+	char url[160];
+	(void)sql(f, "CREATE ROLE guest LOGIN PASSWORD 'right'");
+	pg_server_database(server, f->url);
+	(void)sql(f,
+		"REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT USAGE ON SCHEMA public TO guest");
+	(void)snprintf(url, sizeof url, "postgresql://guest:hidden@127.0.0.1:%d/%s", server->port,
+		database_of(f));
+	assert_int_equal(open_refused(f, url), -EACCES);
+	assert_non_null(strstr(f->diag.text, "permission denied for schema public"));
+	assert_string_equal(
+		sql(f, "SELECT count(*) FROM pg_class WHERE relname = 'telltale'"), "0");
+	(void)snprintf(hba, sizeof hba,
+		"COPY (VALUES ('host all guest 127.0.0.1/32 scram-sha-256'), ('local all all trust'),"
+		" ('host all all 127.0.0.1/32 trust')) TO '%s/data/pg_hba.conf'",
+		server->folder);
+	(void)sql(f, hba);
+	(void)sql(f, "SELECT pg_reload_conf()");
+	int64_t end_ms = postgres_now_ms() + 5000;
+	int rc;
+	while ((rc = open_refused(f, url)) == -EACCES && postgres_now_ms() < end_ms) {
+	}
+	assert_int_equal(rc, E_AWAY);
+	assert_non_null(strstr(f->diag.text, "password authentication failed"));
+	assert_null(strstr(f->diag.text, "hidden"));
+}
+
 /* --- at once --------------------------------------------------------------------------------- */
 
 /* Two transactions, each with one host, then each wants the other's. */
@@ -746,6 +779,51 @@ static void test_listening_to_one_that_goes(void **state)
 	pg_server_run(pg_server_shared());
 }
 
+/* --- out of memory --------------------------------------------------------------------------- */
+
+static int use_all(struct fixture *f, struct str host)
+{
+	struct store *store = NULL;
+	struct postgres_listen *listen = NULL;
+	struct secret key = {0};
+	TRY(store_open(str_of(f->url), &store, &f->diag));
+	const struct store_ops *ops = store->ops;
+	struct store_operation operation = {.id = STR("o"), .resource = STR("a"), .host = STR("x")};
+	int rc = ops->begin(store, NULL);
+	rc = rc < 0 ? rc : put_on(store, "a", "x");
+	rc = rc < 0 ? rc : put_on(store, "a", "y");
+	rc = rc < 0 ? rc : ops->secret_put(store, STR("key"), STR("1"), NULL);
+	rc = rc < 0 ? rc : ops->operation_put(store, &operation, NULL);
+	rc = rc < 0 ? rc : ops->commit(store, NULL);
+	rc = rc < 0 ? rc : ops->secret_get(store, STR("key"), &key, NULL);
+	ops->rollback(store);
+	store_free(store);
+	secret_done(&key);
+	rc = rc < 0 ? rc : postgres_listen_new(str_of(f->url), host, &listen, &f->diag);
+	postgres_listen_free(listen);
+	return rc;
+}
+
+/* Of our own allocations; libpq's are not ours to fail. */
+static void test_every_allocation_fails_once(void **state)
+{
+	struct fixture *f = *state;
+	unsigned nth = 1;
+	for (;; nth++) {
+		char host[16];
+		(void)snprintf(host, sizeof host, "h%u", nth); /* the last one may still be there */
+		(void)alloc_fail_at(nth);
+		int rc = use_all(f, str_of(host));
+		bool failed = alloc_fail_at(0);
+		assert_int_equal(rc, failed ? -ENOMEM : 0);
+		if (!failed) {
+			break;
+		}
+	}
+	assert_in_range(nth, 8, 200);
+	assert_names(f, "a ");
+}
+
 #define TEST(name)                                                          \
 	{                                                                   \
 #name " (postgresql)", name, setup_postgres, teardown, NULL \
@@ -769,12 +847,14 @@ int main(void)
 		TEST(test_read_only),
 		TEST(test_failover),
 		TEST(test_urls),
+		TEST(test_users_that_may_not),
 		TEST(test_crosswise),
 		TEST(test_one_name_from_many),
 		TEST(test_who_reads_on_misses_nothing),
 		TEST(test_listening),
 		TEST(test_one_daemon_a_host),
 		TEST(test_listening_to_one_that_goes),
+		TEST(test_every_allocation_fails_once),
 	};
 	return RUN_TESTS(tests);
 }
