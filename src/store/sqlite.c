@@ -25,7 +25,7 @@ static const char *const sql[SQLITE_STATEMENTS] = {
 			  " host = ?5, next_host = ?6, token_epoch = ?7, created_s = ?8,"
 			  " launched_s = ?9, changed_s = ?10, revision = ?11, sum = ?12"),
 	[INSTANCE_DELETE] = "DELETE FROM instance WHERE name = ?1",
-	[INSTANCE_GET] = "SELECT " ROW_COLUMNS " FROM instance WHERE name = ?1",
+	[INSTANCE_GET] = ("SELECT " ROW_COLUMNS " FROM instance WHERE name = ?1"),
 	[INSTANCE_FIND] = ("SELECT " ROW_COLUMNS " FROM instance WHERE id = ?1 AND id <> ''"
 			   " ORDER BY name LIMIT 1"),
 	/* Nothing comes before '', and it may be a name. */

@@ -21,7 +21,7 @@ const char *const sqlite_trail_sql[SQLITE_STATEMENTS] = {
 		("INSERT INTO operation (" OPERATION_COLUMNS ")"
 		 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (number) DO UPDATE"
 		 " SET id = ?2, resource = ?3, body = ?4, open = ?5, sum = ?6, host = ?7"),
-	[OPERATION_GET] = "SELECT " OPERATION_COLUMNS " FROM operation WHERE id = ?1",
+	[OPERATION_GET] = ("SELECT " OPERATION_COLUMNS " FROM operation WHERE id = ?1"),
 	[OPERATION_EACH] = ("SELECT " OPERATION_COLUMNS " FROM operation WHERE number <= ?1"
 			    " ORDER BY number DESC"),
 	[OPERATION_OF] = ("SELECT " OPERATION_COLUMNS " FROM operation WHERE number <= ?1"
