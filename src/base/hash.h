@@ -1,5 +1,5 @@
 /*
- * hash - FNV-1a, for tables whose size is a power of two.
+ * hash - of a few bytes, for tables whose size is a power of two.
  *
  * Layer:   base
  * Threads: no state
@@ -17,16 +17,41 @@
 
 #include "base/str.h"
 
-#define HASH_START UINT64_C(14695981039346656037)
+#define HASH_START UINT64_C(0x243f6a8885a308d3)
 
-/* The hash of what h is the hash of, followed by these bytes. */
+/* Up to seven bytes as one number. Some are in it twice; which ones depends on n alone. */
+static inline uint64_t hash_last_(const unsigned char *p, size_t n)
+{
+	uint32_t first, last;
+	if (n >= sizeof first) {
+		memcpy(&first, p, sizeof first);
+		memcpy(&last, p + n - sizeof last, sizeof last);
+		return (uint64_t)last << 32 | first;
+	}
+	return n ? (uint64_t)p[0] | (uint64_t)p[n / 2] << 8 | (uint64_t)p[n - 1] << 16 : 0;
+}
+
+/* A product's upper half depends on all of its factor, and comes down for the next one. */
+static inline uint64_t hash_mix_(uint64_t h)
+{
+	h *= UINT64_C(0x9e3779b97f4a7c15);
+	return h ^ h >> 32;
+}
+
+/*
+ * A hash of these bytes that starts from another one: eight at a time, so that the hash of a whole is
+ * not that of its parts one after the other.
+ */
 static inline uint64_t hash_bytes(uint64_t h, const void *p, size_t n)
 {
-	const unsigned char *bytes = p;
-	for (size_t i = 0; i < n; i++) {
-		h = (h ^ bytes[i]) * UINT64_C(1099511628211);
+	const unsigned char *at = p;
+	uint64_t word;
+	for (; n >= sizeof word; n -= sizeof word, at += sizeof word) {
+		memcpy(&word, at, sizeof word);
+		h = hash_mix_(h ^ word);
 	}
-	return h;
+	/* Twice, since a byte at the top of a word reaches the bottom only with the second product. */
+	return hash_mix_(hash_mix_(h ^ hash_last_(at, n) ^ (uint64_t)n << 56));
 }
 
 static inline uint64_t hash_str(uint64_t h, struct str s)
@@ -37,7 +62,7 @@ static inline uint64_t hash_str(uint64_t h, struct str s)
 /* Where to look first in a table of cap slots, a power of two. */
 static inline size_t hash_slot(uint64_t h, size_t cap)
 {
-	return (size_t)(h ^ h >> 32) & (cap - 1);
+	return (size_t)h & (cap - 1);
 }
 
 #endif

@@ -8,21 +8,14 @@ static inline unsigned char lower(char c)
 	return u >= 'A' && u <= 'Z' ? (unsigned char)(u | 0x20) : u;
 }
 
-bool str_eq_nocase(struct str a, struct str b)
+bool str_eq_nocase_slow(struct str a, struct str b)
 {
-	if (a.n != b.n) {
-		return false;
-	}
-	/* Most are spelled alike. */
-	if (a.n == 0 || memcmp(a.p, b.p, a.n) == 0) {
-		return true;
-	}
+	unsigned differs = 0;
+	/* No early end, so that the compiler can look at many bytes at once. */
 	for (size_t i = 0; i < a.n; i++) {
-		if (lower(a.p[i]) != lower(b.p[i])) {
-			return false;
-		}
+		differs |= (unsigned)(lower(a.p[i]) ^ lower(b.p[i]));
 	}
-	return true;
+	return !differs;
 }
 
 int str_cmp(struct str a, struct str b)
@@ -39,23 +32,6 @@ size_t str_find(struct str s, char c)
 {
 	const char *at = s.n ? memchr(s.p, c, s.n) : NULL;
 	return at ? (size_t)(at - s.p) : s.n;
-}
-
-bool str_ends(struct str s, struct str suffix)
-{
-	return s.n >= suffix.n &&
-	       (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
-}
-
-struct str str_trim(struct str s)
-{
-	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t')) {
-		s = str_from(s, 1);
-	}
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t')) {
-		s.n--;
-	}
-	return s;
 }
 
 int str_to_u64(struct str s, uint64_t *ret_value)

@@ -53,8 +53,19 @@ static inline struct str str_from(struct str s, size_t at)
 	return (struct str){s.p + at, s.n - at};
 }
 
+/* For two of the same length that are not spelled alike. */
+bool str_eq_nocase_slow(struct str a, struct str b);
+
 /* ASCII only; locale plays no part. */
-bool str_eq_nocase(struct str a, struct str b);
+static inline bool str_eq_nocase(struct str a, struct str b)
+{
+	if (a.n != b.n || b.n == 0) {
+		return a.n == b.n;
+	}
+	/* Most are spelled alike, or differ in their first letter. */
+	return memcmp(a.p, b.p, b.n) == 0 ||
+	       (((a.p[0] ^ b.p[0]) & ~0x20) == 0 && str_eq_nocase_slow(a, b));
+}
 
 /* Bytewise order, as in listings; a prefix comes first. */
 int str_cmp(struct str a, struct str b);
@@ -62,10 +73,58 @@ int str_cmp(struct str a, struct str b);
 /* Where byte c first is, or s.n. */
 size_t str_find(struct str s, char c);
 
-bool str_ends(struct str s, struct str suffix);
+static inline bool str_ends(struct str s, struct str suffix)
+{
+	return s.n >= suffix.n &&
+	       (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
+}
+
+static inline bool str_is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/*
+ * Where the first byte is for which table & mask is not wanted, from at on; end when there is none.
+ * With a constant mask and wanted that is three instructions a byte.
+ */
+static inline const char *str_skip(
+	const char *at, const char *end, const uint8_t table[256], uint8_t mask, uint8_t wanted)
+{
+#define STR_IS_WANTED(c) ((table[(unsigned char)(c)] & mask) == wanted)
+	/* One look at the end for four bytes, as long as there are four. */
+	for (; end - at >= 4; at += 4) {
+		if (!STR_IS_WANTED(at[0])) {
+			return at;
+		}
+		if (!STR_IS_WANTED(at[1])) {
+			return at + 1;
+		}
+		if (!STR_IS_WANTED(at[2])) {
+			return at + 2;
+		}
+		if (!STR_IS_WANTED(at[3])) {
+			return at + 3;
+		}
+	}
+	while (at < end && STR_IS_WANTED(*at)) {
+		at++;
+	}
+	return at;
+#undef STR_IS_WANTED
+}
 
 /* Without spaces and tabs at both ends. */
-struct str str_trim(struct str s);
+static inline struct str str_trim(struct str s)
+{
+	while (s.n && str_is_blank(s.p[0])) {
+		s = str_from(s, 1);
+	}
+	while (s.n && str_is_blank(s.p[s.n - 1])) {
+		s.n--;
+	}
+	return s;
+}
 
 /*
  * A decimal number of digits only: no sign, no space, at least one digit. Leading zeros are fine.

@@ -311,15 +311,23 @@ static int on_candidate(void *ctx, const struct store_host *host)
 	return E_AGAIN;
 }
 
-bool registrar_leads(struct registrar *registrar)
+static bool is_first(const struct registrar *registrar)
 {
 	struct store *store = registrar->store;
 	struct leader leader = {.own = registrar->host};
-	if (!registrar->fleet) {
-		return true;
-	}
 	int rc = store->ops->host_each(store, on_candidate, &leader, NULL);
 	return rc == E_AGAIN && leader.is_own;
+}
+
+bool registrar_leads(struct registrar *registrar)
+{
+	struct fleet *fleet = registrar->fleet;
+	int64_t minute = registrar->now_s() / 60;
+	if (fleet && fleet->asked_minute != minute) {
+		fleet->leads = is_first(registrar);
+		fleet->asked_minute = minute;
+	}
+	return !fleet || fleet->leads;
 }
 
 static int on_host(void *ctx, const struct store_host *host)

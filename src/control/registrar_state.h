@@ -38,12 +38,14 @@ struct leaving {
 /* What one of many hosts keeps. */
 struct fleet {
 	const char *version;
-	uint64_t applied;    /* the revision of the database that is here */
-	uint64_t told;       /* the one that the database knows of */
-	uint64_t mark;       /* of what was published last */
-	int64_t beat_s;      /* when the database heard of us last */
-	bool copy_behind;    /* the copy could not be written */
-	bool secrets_behind; /* nor could the secrets be copied */
+	uint64_t applied;     /* the revision of the database that is here */
+	uint64_t told;        /* the one that the database knows of */
+	uint64_t mark;        /* of what was published last */
+	int64_t beat_s;       /* when the database heard of us last */
+	int64_t asked_minute; /* when it was asked whether this host leads */
+	bool leads;           /* what it said */
+	bool copy_behind;     /* the copy could not be written */
+	bool secrets_behind;  /* nor could the secrets be copied */
 	struct leaving *leaving;
 	size_t n_leaving;
 	size_t cap_leaving;
@@ -125,7 +127,7 @@ MUST_CHECK int registrar_copy_secrets(struct registrar *registrar, struct diag *
 /* Send what was counted to the database, as far as that can be done in a moment. */
 void registrar_send_points(struct registrar *registrar);
 
-/* Whether this host does what only one of a fleet's needs to do. */
+/* Whether this host does what only one of a fleet's needs to do. Asked once a minute. */
 bool registrar_leads(struct registrar *registrar);
 
 /*

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "daemon/refusals.h"
 #include "daemon/signer.h"
 #include "platform/clock.h"
 #include "platform/sandbox.h"
@@ -31,8 +32,10 @@ struct data_worker {
 	pthread_t thread;
 	bool started;
 	_Atomic bool ended;
+	int64_t now_ns; /* wall clock, looked at once a turn: that costs more than a look-up */
 	struct identity identity;
 	struct service_dates dates;
+	struct refusals refusals;
 	char name[16];
 	_Atomic(struct token_keys *) next_keys; /* to be taken at the next turn */
 	_Atomic(struct token_keys *) old_keys;  /* that were; the main thread frees them */
@@ -72,25 +75,51 @@ static struct entry *holder(const struct data_plane *plane, const struct http_pe
 	return peer->cookie ? peer->cookie : plane->service.nobody;
 }
 
+/* Whether there is room for one more connection, which is counted then. */
+static bool has_room(const struct data_worker *worker, struct entry *entry, uint32_t cap)
+{
+	if (service_has_throttle(&worker->service) &&
+		service_is_throttled(&worker->service, entry, clock_wall_ns())) {
+		return false;
+	}
+	if (atomic_fetch_add_explicit(&entry->holds, 1, memory_order_relaxed) < cap) {
+		return true;
+	}
+	atomic_fetch_sub_explicit(&entry->holds, 1, memory_order_release);
+	return false;
+}
+
+/*
+ * All guests of a bridge wait in one queue of the kernel's, so one that floods must cost less than it takes to flood:
+ * after as many refusals as it may have connections it is mostly not worth asking who it is, nor a reply.
+ */
 static unsigned on_admit(void *ctx, struct http_peer *peer)
 {
 	struct data_worker *worker = ctx;
 	struct data_plane *plane = worker->plane;
+	uint32_t cap = atomic_load_explicit(&plane->connections_per_instance, memory_order_relaxed);
+	struct refusal *refusal = refusals_slot(&worker->refusals, peer->listener, &peer->addr);
+	if (refusals_may_cut_off(refusal, cap) &&
+		refusals_cut_off(refusal, peer->listener, &peer->addr, clock_mono_ms(), cap)) {
+		service_count_cut_off(&worker->service, NULL);
+		return HTTP_CUT_OFF;
+	}
 	peer->generation = registry_generation(plane->registry);
 	peer->cookie = identify(worker, peer);
-	struct entry *entry = holder(plane, peer);
-	uint32_t cap = atomic_load_explicit(&plane->connections_per_instance, memory_order_relaxed);
-	if (atomic_fetch_add_explicit(&entry->holds, 1, memory_order_relaxed) >= cap) {
-		atomic_fetch_sub_explicit(&entry->holds, 1, memory_order_release);
-		return 503;
+	if (has_room(worker, holder(plane, peer), cap)) {
+		return 0;
 	}
-	return 0;
+	refusals_add(refusal, peer->listener, &peer->addr, clock_mono_ms());
+	return 503;
 }
 
 static void on_leave(void *ctx, struct http_peer *peer)
 {
 	struct data_worker *worker = ctx;
 	struct entry *entry = holder(worker->plane, peer);
+	if (!peer->asked) {
+		service_charge(&worker->service, entry, clock_wall_ns());
+	}
 	/* The last touch: whoever frees the entry sees everything that was done before. */
 	atomic_fetch_sub_explicit(&entry->holds, 1, memory_order_release);
 }
@@ -188,12 +217,16 @@ static void refuse(struct data_worker *worker, const struct http_peer *peer, uns
 		.body = status == 400 ? SERVICE_PAGE : SERVICE_EMPTY,
 		.head = head};
 	service_count(&worker->service, peer->cookie, status);
+	if (status != 503) {
+		service_charge(&worker->service, holder(worker->plane, peer), clock_wall_ns());
+	}
 	resp->close = true;
 	service_render(&reply, &worker->dates, clock_wall_s(), true, resp->out);
 }
 
 static void on_refuse(void *ctx, struct http_peer *peer, unsigned status, struct http_resp *resp)
 {
+	peer->asked = true;
 	refuse(ctx, peer, status, false, resp); /* what can't be read may well not be a HEAD */
 }
 
@@ -204,9 +237,10 @@ static void on_answer(
 	struct service_request request = {.method = method_of(req->method),
 		.target = req->target,
 		.ipv6 = peer->ipv6,
-		.now_ns = clock_wall_ns()};
+		.now_ns = worker->now_ns};
 	struct service_reply reply;
 	struct entry *entry;
+	peer->asked = true;
 	if (!read_fields(req, &request)) {
 		refuse(worker, peer, 400, req->method == HTTP1_HEAD, resp);
 		return;
@@ -223,6 +257,7 @@ static void on_answer(
 		return;
 	}
 	resp->hop_limit = reply.hop_limit;
+	resp->pause = reply.throttled;
 	service_render(&reply, &worker->dates, request.now_ns / NS_PER_S, resp->close, resp->out);
 }
 
@@ -255,6 +290,7 @@ static void on_turn(void *ctx)
 		take_keys(worker);
 	}
 	registry_turn(worker->plane->registry, worker->service.index);
+	worker->now_ns = clock_wall_ns();
 }
 
 static void on_idle(void *ctx)

@@ -95,6 +95,26 @@ static bool is_already(const char *user)
 	return privileges_find_user(user, &uid, &gid, NULL) == 0 && uid == geteuid();
 }
 
+/* Those that there may be, in a log's words. */
+static void log_kept(const char *msg)
+{
+	static const struct {
+		unsigned number;
+		const char *name;
+	} known[] = {{CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE"}, {CAP_NET_RAW, "CAP_NET_RAW"},
+		{CAP_NET_ADMIN, "CAP_NET_ADMIN"}, {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}};
+	char memory[128];
+	struct buf text = buf_fixed(memory, sizeof memory);
+	uint64_t held = privileges_held();
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		if (held & PRIVILEGES_CAPABILITY(known[i].number)) {
+			buf_add_f(&text, "%s%s", text.n ? " " : "", known[i].name);
+		}
+	}
+	LOG(LOG_DEBUG, "daemon", msg, LOG_INT("uid", geteuid()), LOG_INT("gid", getegid()),
+		LOG_STR("kept", text.n ? buf_str(&text) : STR("none")));
+}
+
 int process_prepare(const struct config *config, size_t *ret_files, struct diag *diag)
 {
 	struct privileges_wish wish = {
@@ -113,8 +133,7 @@ int process_prepare(const struct config *config, size_t *ret_files, struct diag 
 	}
 	TRY(make_folders(config, diag));
 	TRY(privileges_drop(&wish, diag));
-	LOG(LOG_DEBUG, "daemon", "privileges", LOG_INT("uid", geteuid()),
-		LOG_INT("capabilities", wish.capabilities));
+	log_kept("privileges are dropped");
 	return 0;
 }
 
@@ -122,5 +141,9 @@ int process_settle(struct diag *diag)
 {
 	int rc = privileges_narrow(
 		~(PRIVILEGES_CAPABILITY(CAP_SYS_ADMIN) | PRIVILEGES_CAPABILITY(CAP_NET_ADMIN)));
-	return rc < 0 ? diag_set(diag, rc, "privileges: %s", result_name(rc)) : 0;
+	if (rc < 0) {
+		return diag_set(diag, rc, "privileges: %s", result_name(rc));
+	}
+	log_kept("privileges of what serves");
+	return 0;
 }

@@ -17,6 +17,7 @@
  *	FREE ─▶ READING ─────▶ IDLE ─── bytes ──▶ READING ──▶ WRITING   (socket full)
  *	           │                                 │            │
  *	           ├──▶ PARKED (waits for an answer) ◀            │
+ *	           ├──▶ PAUSED (asks too often) ──▶ READING      │
  *	           │       │                                      │
  *	           └───────┴──────────▶ LINGER ◀──────────────────┘   (closing; reads what still comes)
  *	all of them ─▶ FREE
@@ -37,6 +38,7 @@ enum conn_state {
 	CONN_IDLE,    /* between requests */
 	CONN_WRITING, /* part of a reply waits for room in the socket, or requests for a later turn */
 	CONN_PARKED, /* the handler will have the answer later */
+	CONN_PAUSED, /* answered; what it asks next is read after a while */
 	CONN_LINGER, /* everything is sent; waiting for the peer's end so that it is not cut off */
 	CONN_STATES,
 };
@@ -51,7 +53,8 @@ struct http_peer {
 	uint32_t generation; /* the handler's */
 	uint16_t listener;   /* index of the listener it came by */
 	uint8_t hop_limit;   /* set on the socket so far; 0: the system's */
-	bool ipv6;           /* by an IPv6 address (not IPv4-mapped) */
+	bool ipv6 : 1;       /* by an IPv6 address (not IPv4-mapped) */
+	bool asked : 1;      /* the handler's */
 };
 
 /* Bytes that wait. Heap; only while there are some. */

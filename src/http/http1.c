@@ -1,5 +1,7 @@
 #include "http/http1.h"
 
+#define VERSION_CHARS 8 /* HTTP/1.1 */
+
 /* Classes of bytes. */
 enum {
 	IS_TOKEN = 1,  /* RFC 9110 5.6.2 tchar */
@@ -42,10 +44,73 @@ static const uint8_t classes[256] = {
 /* Where the first byte outside the class is. */
 static inline const char *skip(const char *at, const char *end, uint8_t class)
 {
-	while (at < end && classes[(unsigned char)*at] & class) {
-		at++;
+	return str_skip(at, end, classes, class, class);
+}
+
+/* So many bytes are looked at in one go where there are as many. A comparison of two makes each 0 or 0xff. */
+#define BLOCK_BYTES 16
+typedef uint8_t block __attribute__((vector_size(BLOCK_BYTES)));
+
+static inline block block_at(const char *at)
+{
+	block bytes;
+	memcpy(&bytes, at, sizeof bytes);
+	return bytes;
+}
+
+/* Which byte of a comparison is the first that is not 0; BLOCK_BYTES when all are. */
+static inline size_t first_of(block found)
+{
+	uint64_t half[2];
+	memcpy(half, &found, sizeof half);
+	uint64_t bits = half[0] ? half[0] : half[1];
+	if (!bits) {
+		return BLOCK_BYTES;
 	}
-	return at;
+	int zeros = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_ctzll(bits)
+							      : __builtin_clzll(bits);
+	return (half[0] ? 0 : sizeof half[0]) + (size_t)zeros / 8;
+}
+
+/* What names of fields and paths are made of, nearly all of them: letters, and from '-' to '9'. */
+static inline block are_common(block bytes)
+{
+	return (block)((bytes | 0x20) - 'a' <= 'z' - 'a') | (block)(bytes - '-' <= '9' - '-');
+}
+
+/* The same as skip() for field names: all that are common are in them, but for '/'. */
+static inline const char *skip_name(const char *at, const char *end)
+{
+	size_t n = BLOCK_BYTES;
+	for (; n == BLOCK_BYTES && end - at >= BLOCK_BYTES; at += n) {
+		block bytes = block_at(at);
+		n = first_of(~are_common(bytes) | (block)(bytes == '/'));
+	}
+	return skip(at, end, IS_TOKEN);
+}
+
+/* And for targets. */
+static inline const char *skip_target(const char *at, const char *end)
+{
+	size_t n = BLOCK_BYTES;
+	for (; n == BLOCK_BYTES && end - at >= BLOCK_BYTES; at += n) {
+		n = first_of(~are_common(block_at(at)));
+	}
+	return skip(at, end, IS_TARGET);
+}
+
+/* And for field values: there is no control byte in them but HTAB. */
+static inline const char *skip_value(const char *at, const char *end)
+{
+	while (end - at >= BLOCK_BYTES) {
+		block bytes = block_at(at);
+		size_t n = first_of((block)(bytes < ' ') | (block)(bytes == 0x7f));
+		at += n;
+		if (n < BLOCK_BYTES && *at++ != '\t') {
+			return at - 1;
+		}
+	}
+	return skip(at, end, IS_VALUE);
 }
 
 static enum http1_method method_of(struct str name)
@@ -91,7 +156,7 @@ static int normalise_target(struct str *target)
 /* HTTP/1.0 or HTTP/1.x; the version's minor number, or -1. */
 static int parse_version(struct str text)
 {
-	if (text.n != 8 || !str_starts(text, STR("HTTP/1.")) || text.p[7] < '0' ||
+	if (text.n != VERSION_CHARS || !str_starts(text, STR("HTTP/1.")) || text.p[7] < '0' ||
 		text.p[7] > '9') {
 		return -1;
 	}
@@ -115,7 +180,7 @@ static int parse_request_line(const char **at, const char *end, const struct htt
 		return 400;
 	}
 	const char *target = ++p;
-	p = skip(target, end, IS_TARGET);
+	p = skip_target(target, end);
 	req->target = (struct str){target, (size_t)(p - target)};
 	if (req->target.n > limits->target_bytes) {
 		return 414;
@@ -127,7 +192,10 @@ static int parse_request_line(const char **at, const char *end, const struct htt
 		return 400;
 	}
 	const char *version = ++p;
-	while (p < end && *p != '\r' && *p != '\n' && p - version <= 8) {
+	if (end - version > VERSION_CHARS && version[VERSION_CHARS] == '\r') {
+		p += VERSION_CHARS; /* nearly always */
+	}
+	while (p < end && *p != '\r' && *p != '\n' && p - version <= VERSION_CHARS) {
 		p++;
 	}
 	if (p == end) {
@@ -148,25 +216,11 @@ static int parse_request_line(const char **at, const char *end, const struct htt
 	return normalise_target(&req->target);
 }
 
-/*
- * Whether all bytes may stand in a field's value: no control bytes but HTAB. No early end, so that
- * the compiler can look at many bytes at once.
- */
-static bool is_value(const char *at, const char *end)
-{
-	unsigned bad = 0;
-	for (; at < end; at++) {
-		unsigned char c = (unsigned char)*at;
-		bad |= (unsigned)(c < ' ' && c != '\t') | (unsigned)(c == 0x7f);
-	}
-	return !bad;
-}
-
 /* NAME ":" OWS VALUE OWS CRLF. RFC 9112 5.1: no white space before the colon; 5.2: no folding. */
 static int parse_field(const char **at, const char *end, struct http1_field *field)
 {
 	const char *name = *at;
-	const char *p = skip(name, end, IS_TOKEN);
+	const char *p = skip_name(name, end);
 	if (p == end) {
 		return E_AGAIN;
 	}
@@ -175,14 +229,11 @@ static int parse_field(const char **at, const char *end, struct http1_field *fie
 	}
 	field->name = (struct str){name, (size_t)(p - name)};
 	const char *value = ++p;
-	p = memchr(value, '\r', (size_t)(end - value));
-	if (!is_value(value, p ? p : end)) {
-		return 400;
-	}
-	if (!p || p + 1 == end) {
+	p = skip_value(value, end);
+	if (p == end || (*p == '\r' && p + 1 == end)) {
 		return E_AGAIN;
 	}
-	if (p[1] != '\n') {
+	if (*p != '\r' || p[1] != '\n') {
 		return 400;
 	}
 	field->value = str_trim((struct str){value, (size_t)(p - value)});
@@ -289,19 +340,19 @@ static int parse_fields(const char **at, const char *end, const struct http1_lim
 			}
 			break;
 		}
-		struct http1_field one;
-		int rc = parse_field(&p, end, &one);
+		struct http1_field *one = &req->fields[req->n_fields];
+		int rc = parse_field(&p, end, one);
 		if (rc != 0) {
 			return rc;
 		}
 		if (req->n_fields == limits->fields) {
 			return 431;
 		}
-		rc = frame_field(req, &framing, &one);
+		rc = frame_field(req, &framing, one);
 		if (rc != 0) {
 			return rc;
 		}
-		req->fields[req->n_fields++] = one;
+		req->n_fields++;
 	}
 	*at = p + 2;
 	return finish_framing(req, &framing, minor);

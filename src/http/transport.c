@@ -81,3 +81,9 @@ void transport_close_secure(const struct conn_table *table, struct conn *conn, i
 	table->sessions[fd] = NULL;
 	conn->secure = false;
 }
+
+void transport_reset_on_close(int fd)
+{
+	static const struct linger none = {.l_onoff = 1};
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none); /* else it ends politely */
+}

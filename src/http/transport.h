@@ -45,12 +45,17 @@ static inline ssize_t transport_receive(
 		       : recv(fd, ret_bytes, n, MSG_DONTWAIT);
 }
 
-/* As send(2); what was not taken must be offered again first. */
+/*
+ * As send(2); what was not taken must be offered again first.
+ * last  what follows is close(2) or transport_finish(), which sends the last bytes with its FIN: one
+ *       packet less on its way, and one that wakes the peer.
+ */
 static inline ssize_t transport_send(const struct conn_table *table, const struct conn *conn,
-	int fd, const void *bytes, size_t n)
+	int fd, const void *bytes, size_t n, bool last)
 {
+	int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (last ? MSG_MORE : 0);
 	return transport_is_secure(conn) ? transport_send_secure(table->sessions[fd], bytes, n)
-					 : send(fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+					 : send(fd, bytes, n, flags);
 }
 
 /* What epoll should wait for before the next transport_receive(): a handshake writes, too. */
@@ -65,6 +70,12 @@ void transport_log_fault(const struct conn_table *table, const struct conn *conn
 
 /* Nothing more will be sent: returns false when not even that could be. */
 bool transport_finish(const struct conn_table *table, const struct conn *conn, int fd);
+
+/*
+ * Have close(2) end the connection with a reset: nothing of it stays in the kernel then, as it does while
+ * the peer's end is awaited.
+ */
+void transport_reset_on_close(int fd);
 
 /* Before close(2). */
 static inline void transport_close(const struct conn_table *table, struct conn *conn, int fd)

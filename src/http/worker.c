@@ -7,14 +7,17 @@
 
 #include "base/crypto.h"
 #include "base/log.h"
+#include "http/body.h"
 #include "http/listeners.h"
 #include "http/transport.h"
 #include "platform/clock.h"
+#include "platform/listen.h"
 
-#define IN_BYTES       TLS_RECORD_BYTES /* no less: see tls_session_read() */
-#define LINGER_MS      1000
-#define OUT_KEPT_BYTES ((size_t)256 * 1024)
-#define ANSWERS_A_TURN 8 /* to one connection; further requests wait for a later turn */
+#define IN_BYTES        TLS_RECORD_BYTES /* no less: see tls_session_read() */
+#define LINGER_MS       1000
+#define DRAIN_ACCEPT_MS 1000
+#define OUT_KEPT_BYTES  ((size_t)256 * 1024)
+#define ANSWERS_A_TURN  8 /* to one connection; further requests wait for a later turn */
 
 enum order {
 	ORDER_WAKE = 1,
@@ -145,7 +148,7 @@ static enum outcome send_reply(struct http_worker *worker, struct conn *conn, in
 		end_connection(worker, conn, fd); /* out of memory for this reply */
 		return OUTCOME_GONE;
 	}
-	ssize_t n = transport_send(worker->table, conn, fd, out->p, out->n);
+	ssize_t n = transport_send(worker->table, conn, fd, out->p, out->n, resp->close);
 	if (n < 0 && errno != EAGAIN) {
 		end_connection(worker, conn, fd);
 		return OUTCOME_GONE;
@@ -183,41 +186,6 @@ static enum outcome refuse(struct http_worker *worker, struct conn *conn, int fd
 	return send_reply(worker, conn, fd, &resp, false);
 }
 
-/*
- * The request's body: whole in req->body, or E_AGAIN, or a status. RFC 9110 10.1.1 lets a server
- * answer an expectation with the final status; where no body is accepted that is what we do, and
- * close, since a body may follow or not (*ret_close).
- */
-static int gather_body(struct http_worker *worker, struct conn *conn, struct str rest,
-	struct http1_req *req, size_t *ret_used, bool *ret_close)
-{
-	size_t max = worker->limits.parse.body_bytes;
-	int rc = 0;
-	*ret_used = 0;
-	if (req->chunked) {
-		struct http1_chunks none = {0};
-		struct http1_chunks *so_far = conn->in_body ? &conn->bytes->chunks : &none;
-		buf_reset(&worker->body);
-		rc = http1_unchunk(rest, max, so_far, &worker->body, ret_used);
-		if (rc == 0) {
-			req->body = buf_str(&worker->body);
-			rc = buf_status(&worker->body) < 0 ? 503 : 0;
-		}
-	} else if (req->content_length > max) {
-		rc = 413;
-	} else if (rest.n < req->content_length) {
-		rc = E_AGAIN;
-	} else {
-		*ret_used = (size_t)req->content_length;
-		req->body = (struct str){rest.p, *ret_used};
-	}
-	if (rc == E_AGAIN && max == 0 && http1_field(req, STR("Expect")).p) {
-		*ret_close = true;
-		return 0;
-	}
-	return rc;
-}
-
 /* Wait for the handler's wake-up, with the request still in the connection's bytes. */
 static enum outcome park(struct http_worker *worker, struct conn *conn, int fd)
 {
@@ -231,6 +199,17 @@ static enum outcome park(struct http_worker *worker, struct conn *conn, int fd)
 	return watch(worker, conn, fd, 0) ? OUTCOME_BUSY : OUTCOME_GONE;
 }
 
+/*
+ * Read no more for a while: who asks too often is told, and costs no more from then on than a few
+ * replies a second for each connection. Meanwhile the kernel tells the peer to wait.
+ */
+static enum outcome pause_reading(struct http_worker *worker, struct conn *conn, int fd)
+{
+	conn_move(conn, CONN_PAUSED);
+	set_timer(worker, fd, HTTP_PAUSE_MS);
+	return watch(worker, conn, fd, 0) ? OUTCOME_BUSY : OUTCOME_GONE;
+}
+
 /* Answer the first request in bytes, if it is whole. ret_used: its length once it is answered. */
 static enum outcome answer_one(
 	struct http_worker *worker, struct conn *conn, int fd, struct str bytes, size_t *ret_used)
@@ -240,8 +219,9 @@ static enum outcome answer_one(
 	bool unread = worker->draining; /* more may come that nobody will read */
 	*ret_used = 0;
 	int rc = http1_parse(bytes, &worker->limits.parse, &req, &head);
-	if (rc == 0) {
-		rc = gather_body(worker, conn, str_from(bytes, head), &req, &body, &unread);
+	if (rc == 0 && (req.chunked || req.content_length)) {
+		rc = body_gather(str_from(bytes, head), worker->limits.parse.body_bytes, conn,
+			&worker->body, &req, &body, &unread);
 		if (rc == E_AGAIN && !conn->in_body) {
 			conn->in_body = true;
 			set_timer(worker, fd, worker->limits.request_timeout_ms);
@@ -268,7 +248,9 @@ static enum outcome answer_one(
 		conn->bytes->chunks = (struct http1_chunks){0};
 	}
 	*ret_used = head + body;
-	return send_reply(worker, conn, fd, &resp, !unread && head + body == bytes.n);
+	enum outcome outcome =
+		send_reply(worker, conn, fd, &resp, !unread && head + body == bytes.n);
+	return outcome == OUTCOME_MORE && resp.pause ? pause_reading(worker, conn, fd) : outcome;
 }
 
 /* Keep the bytes from `used` on for later; saved says that they are in conn->bytes->in already. */
@@ -406,7 +388,7 @@ static bool send_waiting(struct http_worker *worker, struct conn *conn, int fd)
 		return true; /* it gave way to others */
 	}
 	struct str rest = str_from(buf_str(&bytes->out), bytes->sent_bytes);
-	ssize_t n = transport_send(worker->table, conn, fd, rest.p, rest.n);
+	ssize_t n = transport_send(worker->table, conn, fd, rest.p, rest.n, conn->close);
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR) {
 			end_connection(worker, conn, fd);
@@ -417,9 +399,24 @@ static bool send_waiting(struct http_worker *worker, struct conn *conn, int fd)
 	return bytes->sent_bytes == bytes->out.n;
 }
 
+/* Answer what had to wait, or wait for more. */
+static void go_on(struct http_worker *worker, struct conn *conn, int fd)
+{
+	conn_move(conn, CONN_READING);
+	if (!watch(worker, conn, fd, EPOLLIN)) {
+		return;
+	}
+	if (conn->bytes && conn->bytes->in.n) {
+		set_timer(worker, fd, worker->limits.header_timeout_ms);
+		answer_all(worker, conn, fd, buf_str(&conn->bytes->in), true);
+	} else {
+		conn_drop_bytes(conn);
+		await(worker, conn, fd, false, false);
+	}
+}
+
 static void on_writable(struct http_worker *worker, struct conn *conn, int fd)
 {
-	struct conn_bytes *bytes = conn->bytes;
 	if (!send_waiting(worker, conn, fd)) {
 		return;
 	}
@@ -427,18 +424,8 @@ static void on_writable(struct http_worker *worker, struct conn *conn, int fd)
 		linger(worker, conn, fd);
 		return;
 	}
-	buf_reset(&bytes->out);
-	conn_move(conn, CONN_READING);
-	if (!watch(worker, conn, fd, EPOLLIN)) {
-		return;
-	}
-	if (bytes->in.n) {
-		set_timer(worker, fd, worker->limits.header_timeout_ms);
-		answer_all(worker, conn, fd, buf_str(&bytes->in), true);
-	} else {
-		conn_drop_bytes(conn);
-		await(worker, conn, fd, false, false);
-	}
+	buf_reset(&conn->bytes->out);
+	go_on(worker, conn, fd);
 }
 
 /* By TLS as well what comes now is of no interest, but for its end. */
@@ -468,6 +455,7 @@ static void on_connection(struct http_worker *worker, int fd, uint32_t events)
 		on_lingering(worker, conn, fd);
 		break;
 	case CONN_PARKED:
+	case CONN_PAUSED:
 		if (events & (EPOLLERR | EPOLLHUP)) {
 			end_connection(worker, conn, fd);
 		}
@@ -502,7 +490,10 @@ static bool accept_one(struct http_worker *worker, size_t listener)
 	unsigned status = worker->handler.admit(worker->handler.ctx, &conn->peer);
 	conn->admitted = status == 0;
 	struct tls_context *tls = worker->listeners.at[listener].tls;
-	if (tls && (status || transport_secure(worker->table, conn, fd, tls) < 0)) {
+	if (status == HTTP_CUT_OFF) {
+		transport_reset_on_close(fd);
+		end_connection(worker, conn, fd);
+	} else if (tls && (status || transport_secure(worker->table, conn, fd, tls) < 0)) {
 		end_connection(worker, conn, fd); /* handshakes are for who is let in */
 	} else if (status) {
 		(void)refuse(worker, conn, fd, status); /* closing, whatever comes of it */
@@ -528,9 +519,11 @@ static void on_timeout(struct http_worker *worker, int fd)
 		worker->parked--;
 		conn_move(conn, CONN_READING);
 		(void)refuse(worker, conn, fd, 503); /* closing, whatever comes of it */
-		return;
+	} else if (conn->state == CONN_PAUSED) {
+		go_on(worker, conn, fd);
+	} else {
+		end_connection(worker, conn, fd);
 	}
-	end_connection(worker, conn, fd);
 }
 
 static void expire(struct http_worker *worker)
@@ -571,6 +564,12 @@ static void ask_again(struct http_worker *worker, struct conn *conn, int fd)
 /* The last request of a connection that may have come, then the end for those that wait. */
 static void drain_one(struct http_worker *worker, struct conn *conn, int fd)
 {
+	if (conn->state == CONN_PAUSED) {
+		go_on(worker, conn, fd);
+		if (!conn_is_owned(conn, worker->id)) {
+			return;
+		}
+	}
 	if (conn->state == CONN_IDLE || conn->state == CONN_READING) {
 		on_readable(worker, conn, fd);
 		if (!conn_is_owned(conn, worker->id)) {
@@ -585,11 +584,18 @@ static void drain_one(struct http_worker *worker, struct conn *conn, int fd)
 	}
 }
 
+/*
+ * What waits in the listeners' queues is served still. What comes meanwhile is not to go on for ever:
+ * a queue holds no more than LISTEN_BACKLOG, and a flood at many listeners has DRAIN_ACCEPT_MS.
+ */
 static void start_draining(struct http_worker *worker)
 {
+	uint64_t until_ms = worker->now_ms + DRAIN_ACCEPT_MS;
 	worker->draining = true;
 	for (size_t i = 0; i < worker->listeners.n; i++) {
-		while (listeners_has(&worker->listeners, i) && accept_one(worker, i)) {
+		unsigned left = listeners_has(&worker->listeners, i) ? LISTEN_BACKLOG + 1 : 0;
+		while (left > 0 && clock_mono_ms() < until_ms && accept_one(worker, i)) {
+			left--;
 		}
 	}
 	listeners_close(&worker->listeners, &worker->loop);

@@ -22,6 +22,12 @@
 /* How many closing connections a worker waits for at once; further ones are cut off. */
 #define HTTP_LINGER_MAX 256
 
+/* What http_handler.admit() returns for a connection that is not worth a reply. */
+#define HTTP_CUT_OFF 1
+
+/* How long no more is read after a reply with http_resp.pause; up to a wheel's tick longer. */
+#define HTTP_PAUSE_MS 250
+
 struct http_limits {
 	struct http1_limits parse;
 	uint32_t
@@ -35,12 +41,13 @@ struct http_resp {
 	struct buf *out;   /* the handler appends head and body */
 	bool close;        /* in: the connection will close; the handler may set it */
 	bool later;        /* set by the handler: ask again after http_worker_wake() */
+	bool pause;        /* set by the handler: read no more from this peer for a moment */
 	uint8_t hop_limit; /* not 0: IP TTL or hop limit from this reply on, never raised again */
 };
 
 struct http_handler {
 	void *ctx;
-	/* A connection was accepted. Returns 0, or the status to refuse it with. */
+	/* A connection was accepted. Returns 0, the status to refuse it with, or HTTP_CUT_OFF. */
 	unsigned (*admit)(void *ctx, struct http_peer *peer);
 	/* An admitted connection ends. */
 	void (*leave)(void *ctx, struct http_peer *peer);

@@ -10,6 +10,8 @@
 #include "metadata/tree_layout.h"
 #include "metadata/versions.h"
 
+#define LONGEST_PATH_BYTES ((size_t)TREE_DEPTH_MAX * (UINT8_MAX + 1))
+
 void builder_done(struct builder *builder)
 {
 	free(builder->nodes);
@@ -299,19 +301,28 @@ static void link_children(struct tree *tree)
 	}
 }
 
-/* The path's hash grows from the parent's, so each name is hashed once. */
-static void fill_hash(struct tree *tree, uint64_t *hashes)
+/* Where the node is, from the end of memory on upwards: names with slashes between. */
+static struct str path_of(const struct tree *tree, uint16_t i, char memory[LONGEST_PATH_BYTES])
 {
-	hashes[0] = HASH_START;
+	size_t at = LONGEST_PATH_BYTES;
+	for (const struct tree_node *node = &tree->nodes[i];; node = &tree->nodes[node->parent]) {
+		at -= node->name_n;
+		memcpy(memory + at, tree->text + node->name_at, node->name_n);
+		if (node->parent == 0) {
+			return (struct str){memory + at, LONGEST_PATH_BYTES - at};
+		}
+		memory[--at] = '/';
+	}
+}
+
+static void fill_hash(struct tree *tree)
+{
+	char memory[LONGEST_PATH_BYTES];
 	memset(tree->heads, 0, tree->n_heads * sizeof *tree->heads);
 	for (uint16_t i = 1; i < tree->n_nodes; i++) {
 		struct tree_node *node = &tree->nodes[i];
-		uint64_t h = hashes[node->parent];
-		if (node->parent) {
-			h = hash_str(h, STR("/"));
-		}
-		hashes[i] = hash_str(h, (struct str){tree->text + node->name_at, node->name_n});
-		uint16_t *head = &tree->heads[hash_slot(hashes[i], tree->n_heads)];
+		uint64_t h = hash_str(HASH_START, path_of(tree, i, memory));
+		uint16_t *head = &tree->heads[hash_slot(h, tree->n_heads)];
 		node->chain = *head; /* 0, the root, ends a chain */
 		*head = i;
 	}
@@ -343,12 +354,11 @@ static size_t text_bytes(const struct builder *builder, const uint16_t *order, s
 	return bytes;
 }
 
-/* memory  for order, scratch and hashes. */
+/* memory  for order and scratch. */
 static struct tree *assemble(struct builder *builder, void *memory)
 {
 	struct sorted *scratch = memory;
-	uint64_t *hashes = (uint64_t *)(void *)(scratch + builder->n);
-	uint16_t *order = (uint16_t *)(void *)(hashes + builder->n);
+	uint16_t *order = (uint16_t *)(void *)(scratch + builder->n);
 	size_t n = number_nodes(builder, order, scratch);
 	age_directories(builder, order, n);
 	size_t bytes = text_bytes(builder, order, n);
@@ -361,7 +371,7 @@ static struct tree *assemble(struct builder *builder, void *memory)
 		place_node(tree, builder, &builder->nodes[order[i]], (uint16_t)i, &text);
 	}
 	link_children(tree);
-	fill_hash(tree, hashes);
+	fill_hash(tree);
 	return tree;
 }
 
@@ -373,8 +383,7 @@ int builder_finish(struct builder *builder, struct tree **ret_tree)
 	if (builder->n == 0) {
 		return E_NOTFOUND;
 	}
-	void *memory =
-		calloc(builder->n, sizeof(struct sorted) + sizeof(uint64_t) + sizeof(uint16_t));
+	void *memory = calloc(builder->n, sizeof(struct sorted) + sizeof(uint16_t));
 	if (!memory) {
 		return -ENOMEM;
 	}

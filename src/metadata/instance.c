@@ -97,6 +97,7 @@ static int read_id(const json_t *spec, struct instance *head, struct diag *diag)
 			diag, E_RANGE, "instanceId: longer than %d characters", INSTANCE_ID_CHARS);
 	}
 	head->id[out.n] = '\0';
+	head->id_n = (uint8_t)out.n;
 	return 0;
 }
 

@@ -53,6 +53,7 @@ struct instance {
 	struct str name; /* points into text_ */
 	struct str spec; /* JSON text, points into text_ */
 	char id[INSTANCE_ID_CHARS + 1];
+	uint8_t id_n; /* its characters */
 	bool running;
 	struct metadata_options options;
 	struct instance_record record;

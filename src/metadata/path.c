@@ -10,7 +10,7 @@ static int hex_value(char c)
 }
 
 /* Bytes that a clean path can't have as they are, and those behind which it matters what stands. */
-enum { PLAIN, ODD, SLASH };
+enum { PLAIN, ODD, SLASH, QUERY };
 
 /* clang-format off */
 static const uint8_t kinds[256] = {
@@ -20,26 +20,27 @@ static const uint8_t kinds[256] = {
 	[0x7f] = ODD,
 	['%'] = ODD,
 	['/'] = SLASH,
+	['?'] = QUERY,
 };
 /* clang-format on */
 
 /*
- * Whether the path is clean as it is: no escape, no doubled slash, no segment that begins with a dot
- * (and so no "..").
+ * How long the path is if it is clean as it stands: no escape, no doubled slash, no segment that begins
+ * with a dot (and so no ".."); otherwise 0. It ends before the query.
  */
-static bool is_plain(struct str path)
+static size_t plain_length(struct str target)
 {
-	for (size_t i = 0; i < path.n; i++) {
-		uint8_t kind = kinds[(unsigned char)path.p[i]];
-		if (kind == PLAIN) {
-			continue;
+	const char *at = target.p, *end = target.p + target.n;
+	for (;;) {
+		at = str_skip(at, end, kinds, UINT8_MAX, PLAIN);
+		if (at == end || *at == '?') {
+			return (size_t)(at - target.p);
 		}
-		if (kind == ODD ||
-			(i + 1 < path.n && (path.p[i + 1] == '/' || path.p[i + 1] == '.'))) {
-			return false;
+		at++;
+		if (at[-1] != '/' || (at < end && (*at == '/' || *at == '.'))) {
+			return 0;
 		}
 	}
-	return true;
 }
 
 /* One byte of the path, decoded; *at is moved on. Returns it or E_SYNTAX. */
@@ -95,11 +96,12 @@ static bool has_dot_dot(struct str path)
 int path_clean(
 	struct str target, char memory[PATH_BYTES], struct str *ret_path, bool *ret_slash_at_end)
 {
-	struct str path = {target.p, str_find(target, '?')};
-	if (path.n == 0 || path.p[0] != '/') {
+	if (target.n == 0 || target.p[0] != '/') {
 		return E_SYNTAX;
 	}
-	if (!is_plain(path)) {
+	struct str path = {target.p, plain_length(target)};
+	if (path.n == 0) {
+		path.n = str_find(target, '?');
 		TRY(decode(path, memory, &path));
 		if (has_dot_dot(path)) {
 			return E_SYNTAX;

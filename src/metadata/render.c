@@ -43,96 +43,116 @@ static const struct status *status_of(unsigned status)
 	return &statuses[n - 1];
 }
 
-static void add_ttl(struct buf *out, const struct service_reply *reply)
+/* More than any head takes: its fields' names, two dates and two numbers. */
+#define HEAD_BYTES   512
+#define NUMBER_CHARS 20
+
+/* Into a head, for which there is room. Each returns where to go on. */
+static inline char *put(char *at, struct str s)
 {
-	if (reply->has_ttl) {
-		buf_add(out, STR("X-Aws-Ec2-Metadata-Token-Ttl-Seconds: "));
-		buf_add_u64(out, reply->ttl_s);
-		buf_add(out, STR("\r\n"));
+	memcpy(at, s.p, s.n);
+	return at + s.n;
+}
+
+static char *put_number(char *at, uint64_t value)
+{
+	char digits[NUMBER_CHARS], *first = digits + sizeof digits;
+	do {
+		*--first = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	while (first < digits + sizeof digits) {
+		*at++ = *first++;
 	}
+	return at;
 }
 
-static void add_length(struct buf *out, size_t length)
+static char *put_date(char *at, struct timefmt_memo *memo, int64_t unix_s)
 {
-	buf_add(out, STR("Content-Length: "));
-	buf_add_u64(out, length);
-	buf_add(out, STR("\r\n"));
+	memcpy(at, timefmt_http_memo(memo, unix_s).p, TIMEFMT_HTTP_CHARS);
+	return at + TIMEFMT_HTTP_CHARS;
 }
 
-static void add_date_server(struct buf *out, struct str date, bool close)
+static char *put_ttl(char *at, const struct service_reply *reply)
 {
-	buf_add(out, STR("Date: "));
-	buf_add(out, date);
-	buf_add(out, close ? STR("\r\nServer: EC2ws\r\nConnection: close\r\n")
-			   : STR("\r\nServer: EC2ws\r\n"));
+	if (!reply->has_ttl) {
+		return at;
+	}
+	at = put(at, STR("X-Aws-Ec2-Metadata-Token-Ttl-Seconds: "));
+	at = put_number(at, reply->ttl_s);
+	return put(at, STR("\r\n"));
 }
 
-/* 200 with metadata or user-data. */
-static void add_value_head(struct buf *out, const struct service_reply *reply, struct str date,
-	struct str modified, bool close)
+/* What all heads have, behind Content-Type where that does not come last. */
+static char *put_common(
+	char *at, size_t length, struct timefmt_memo *now, int64_t now_s, bool close)
 {
-	add_ttl(out, reply);
-	buf_add(out, reply->body == SERVICE_BYTES ? STR("Content-Type: application/octet-stream\r\n"
-							"Accept-Ranges: none\r\nLast-Modified: ")
-						  : STR("Content-Type: text/plain\r\n"
-							"Accept-Ranges: none\r\nLast-Modified: "));
-	buf_add(out, modified);
-	buf_add(out, STR("\r\n"));
-	add_length(out, reply->value.n);
-	add_date_server(out, date, close);
-	buf_add(out, STR("\r\n"));
+	at = put(at, STR("Content-Length: "));
+	at = put_number(at, length);
+	at = put(at, STR("\r\nDate: "));
+	at = put_date(at, now, now_s);
+	at = put(at, STR("\r\nServer: EC2ws\r\n"));
+	return close ? put(at, STR("Connection: close\r\n")) : at;
 }
 
-static void add_page_head(struct buf *out, size_t length, struct str date, bool close)
+/* 200 with metadata or user-data: what comes before Content-Length. */
+static char *put_value_fields(
+	char *at, const struct service_reply *reply, struct timefmt_memo *modified)
 {
-	buf_add(out, STR("Content-Type: text/html\r\n"));
-	add_length(out, length);
-	add_date_server(out, date, close);
-	buf_add(out, STR("\r\n"));
+	at = put_ttl(at, reply);
+	at = reply->body == SERVICE_BYTES
+		     ? put(at, STR("Content-Type: application/octet-stream\r\n"))
+		     : put(at, STR("Content-Type: text/plain\r\n"));
+	at = put(at, STR("Accept-Ranges: none\r\nLast-Modified: "));
+	at = put_date(at, modified, reply->modified_s);
+	return put(at, STR("\r\n"));
 }
 
-/* Tokens, and everything that has no body. */
-static void add_plain_head(
-	struct buf *out, const struct service_reply *reply, struct str date, bool close)
+/* The same of tokens, and of everything that has no body. */
+static char *put_plain_fields(char *at, const struct service_reply *reply)
 {
 	if (reply->allow == SERVICE_ALLOW_GET_HEAD) {
-		buf_add(out, STR("Allow: GET, HEAD\r\n"));
+		at = put(at, STR("Allow: GET, HEAD\r\n"));
 	} else if (reply->allow == SERVICE_ALLOW_OPTIONS_PUT) {
-		buf_add(out, STR("Allow: OPTIONS, PUT\r\n"));
+		at = put(at, STR("Allow: OPTIONS, PUT\r\n"));
 	}
 	if (reply->status == 503) {
-		buf_add(out, STR("Retry-After: 1\r\n"));
+		at = put(at, STR("Retry-After: 1\r\n"));
 	}
-	add_ttl(out, reply);
-	add_length(out, reply->value.n);
-	add_date_server(out, date, close);
-	buf_add(out, STR("Content-Type: text/plain\r\n\r\n"));
+	return put_ttl(at, reply);
 }
 
 void service_render(const struct service_reply *reply, struct service_dates *dates, int64_t now_s,
 	bool close, struct buf *out)
 {
 	const struct status *status = status_of(reply->status);
-	struct str date = timefmt_http_memo(&dates->now, now_s), modified;
-	struct str body = reply->value;
-	buf_add(out, STR("HTTP/1.1 "));
-	buf_add(out, status->line);
+	struct str body = reply->body == SERVICE_PAGE ? status->page : reply->value;
+	char *head = buf_room(out, HEAD_BYTES + body.n);
+	if (!head) {
+		return;
+	}
+	char *at = put(head, STR("HTTP/1.1 "));
+	at = put(at, status->line);
 	switch (reply->body) {
 	case SERVICE_PAGE:
-		body = status->page;
-		add_page_head(out, body.n, date, close);
+		at = put(at, STR("Content-Type: text/html\r\n"));
+		at = put_common(at, body.n, &dates->now, now_s, close);
 		break;
 	case SERVICE_VALUE:
 	case SERVICE_BYTES:
-		modified = timefmt_http_memo(&dates->modified, reply->modified_s);
-		add_value_head(out, reply, date, modified, close);
+		at = put_value_fields(at, reply, &dates->modified);
+		at = put_common(at, body.n, &dates->now, now_s, close);
 		break;
 	case SERVICE_EMPTY:
 	case SERVICE_TOKEN:
-		add_plain_head(out, reply, date, close);
+		at = put_plain_fields(at, reply);
+		at = put_common(at, body.n, &dates->now, now_s, close);
+		at = put(at, STR("Content-Type: text/plain\r\n"));
 		break;
 	}
-	if (!reply->head) {
-		buf_add(out, body);
+	at = put(at, STR("\r\n"));
+	if (!reply->head && body.n) {
+		at = put(at, body);
 	}
+	out->n += (size_t)(at - head);
 }

@@ -36,42 +36,70 @@ static struct service_reply value(const struct instance *instance, struct str te
  * A token bucket as one number, the time at which it would be full again (the "theoretical arrival
  * time" of ATM's generic cell rate algorithm), so that workers share it with one compare-and-swap.
  */
-static bool throttled(const struct service_worker *worker, struct entry *entry, int64_t now_ns)
+struct bucket {
+	int64_t cost_ns; /* of a request; 0: not limited */
+	int64_t room_ns;
+};
+
+static struct bucket bucket_of(const struct service_worker *worker)
 {
 	uint64_t limit = atomic_load_explicit(&worker->throttle, memory_order_relaxed);
-	if (limit >> 32 == 0) {
+	int64_t cost_ns = limit >> 32 ? NS_PER_S / (int64_t)(limit >> 32) : 0;
+	return (struct bucket){cost_ns, cost_ns * (int64_t)(uint32_t)limit};
+}
+
+/* When it would be full after one more request; 0: there is no room for one. */
+static int64_t full_after(const struct bucket *bucket, int64_t full_ns, int64_t now_ns)
+{
+	/*
+	 * Full by now; or the clock was set back, and the number means nothing. A little ahead
+	 * is no such thing: another worker looked at the clock a moment later.
+	 */
+	if (full_ns < now_ns || full_ns > now_ns + bucket->room_ns + CLOCK_SLACK_NS) {
+		full_ns = now_ns;
+	}
+	full_ns += bucket->cost_ns;
+	return full_ns > now_ns + bucket->room_ns ? 0 : full_ns;
+}
+
+static bool throttled(const struct service_worker *worker, struct entry *entry, int64_t now_ns)
+{
+	const struct bucket bucket = bucket_of(worker);
+	if (bucket.cost_ns == 0) {
 		return false;
 	}
-	const int64_t cost_ns = NS_PER_S / (int64_t)(limit >> 32);
-	const int64_t room_ns = cost_ns * (int64_t)(uint32_t)limit;
 	int64_t full_ns = atomic_load_explicit(&entry->throttle_ns, memory_order_relaxed);
 	for (;;) {
-		int64_t from_ns = full_ns;
-		/*
-		 * Full by now; or the clock was set back, and the number means nothing. A little ahead
-		 * is no such thing: another worker looked at the clock a moment later.
-		 */
-		if (from_ns < now_ns || from_ns > now_ns + room_ns + CLOCK_SLACK_NS) {
-			from_ns = now_ns;
-		}
-		if (from_ns + cost_ns > now_ns + room_ns) {
+		int64_t next_ns = full_after(&bucket, full_ns, now_ns);
+		if (next_ns == 0) {
 			return true;
 		}
-		if (atomic_compare_exchange_weak_explicit(&entry->throttle_ns, &full_ns,
-			    from_ns + cost_ns, memory_order_relaxed, memory_order_relaxed)) {
+		if (atomic_compare_exchange_weak_explicit(&entry->throttle_ns, &full_ns, next_ns,
+			    memory_order_relaxed, memory_order_relaxed)) {
 			return false;
 		}
 	}
 }
 
+bool service_is_throttled(
+	const struct service_worker *worker, const struct entry *entry, int64_t now_ns)
+{
+	const struct bucket bucket = bucket_of(worker);
+	int64_t full_ns = atomic_load_explicit(&entry->throttle_ns, memory_order_relaxed);
+	return bucket.cost_ns && full_after(&bucket, full_ns, now_ns) == 0;
+}
+
+void service_charge(const struct service_worker *worker, struct entry *entry, int64_t now_ns)
+{
+	(void)throttled(
+		worker, entry, now_ns); /* when there is nothing left to take, that is all */
+}
+
 /* A request that will be asked again has not been answered. */
 static void unthrottle(const struct service_worker *worker, struct entry *entry)
 {
-	uint64_t limit = atomic_load_explicit(&worker->throttle, memory_order_relaxed);
-	if (limit >> 32) {
-		atomic_fetch_sub_explicit(&entry->throttle_ns, NS_PER_S / (int64_t)(limit >> 32),
-			memory_order_relaxed);
-	}
+	atomic_fetch_sub_explicit(
+		&entry->throttle_ns, bucket_of(worker).cost_ns, memory_order_relaxed);
 }
 
 /* --- content --------------------------------------------------------------------------------- */
@@ -157,7 +185,10 @@ static int content(const struct service *service, struct service_worker *worker,
 		*ret_reply = value(instance, tree_versions());
 		return 0;
 	}
-	if (tree_version_find(path_next(&path), &version) < 0) {
+	if (str_starts(path, STR("latest/"))) {
+		version = TREE_LATEST; /* nearly always */
+		path = str_from(path, strlen("latest/"));
+	} else if (tree_version_find(path_next(&path), &version) < 0) {
 		*ret_reply = page(404);
 		return 0;
 	}
@@ -177,8 +208,7 @@ static int content(const struct service *service, struct service_worker *worker,
 
 static struct token_owner owner_of(const struct instance *instance)
 {
-	return (struct token_owner){
-		{instance->id, strlen(instance->id)}, instance->record.token_epoch};
+	return (struct token_owner){{instance->id, instance->id_n}, instance->record.token_epoch};
 }
 
 static struct service_reply mint(struct service_worker *worker, const struct instance *instance,
@@ -327,6 +357,11 @@ void service_count(struct service_worker *worker, struct entry *entry, unsigned 
 	}
 }
 
+void service_count_cut_off(struct service_worker *worker, struct entry *entry)
+{
+	count_both(worker, entry ? entry_stats(entry, worker->index) : NULL, STATS_THROTTLED);
+}
+
 int service_answer(const struct service *service, struct service_worker *worker,
 	struct entry *entry, const struct service_request *request, struct service_reply *ret_reply)
 {
@@ -337,6 +372,7 @@ int service_answer(const struct service *service, struct service_worker *worker,
 	}
 	if (throttled(worker, entry ? entry : service->nobody, request->now_ns)) {
 		reply = empty(503);
+		reply.throttled = true;
 		count_both(
 			worker, entry ? entry_stats(entry, worker->index) : NULL, STATS_THROTTLED);
 	} else if (!entry) {

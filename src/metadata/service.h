@@ -57,6 +57,7 @@ struct service_reply {
 	enum service_allow allow;
 	bool has_ttl;
 	bool head;         /* send no body */
+	bool throttled;    /* it is a 503 because of the throttle */
 	uint8_t hop_limit; /* not 0: set before the reply is written, never raised again */
 	uint32_t ttl_s;    /* remaining, or granted */
 	struct str value;
@@ -110,11 +111,28 @@ static inline void service_limit(struct service_worker *worker, struct service_t
 		(uint64_t)throttle.per_second << 32 | throttle.burst, memory_order_relaxed);
 }
 
+/* Whether there is a throttle at all. */
+static inline bool service_has_throttle(const struct service_worker *worker)
+{
+	return atomic_load_explicit(&worker->throttle, memory_order_relaxed) >> 32 != 0;
+}
+
+/*
+ * The throttle of who asked nothing yet: whether a request would be refused by it; and take a request's worth, for a
+ * connection that was made in vain or whose bytes can't be read. entry is never NULL here: service.nobody.
+ */
+bool service_is_throttled(
+	const struct service_worker *worker, const struct entry *entry, int64_t now_ns);
+void service_charge(const struct service_worker *worker, struct entry *entry, int64_t now_ns);
+
 /*
  * Count a reply that was not made by service_answer(): an unreadable request, a connection over the
  * cap. entry may be NULL.
  */
 void service_count(struct service_worker *worker, struct entry *entry, unsigned status);
+
+/* Count a connection that was cut off for the throttle's sake. entry may be NULL. */
+void service_count_cut_off(struct service_worker *worker, struct entry *entry);
 
 /* Texts that are needed again and again: one worker's; zeroed before use. */
 struct service_dates {

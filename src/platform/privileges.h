@@ -51,4 +51,7 @@ MUST_CHECK int privileges_drop(const struct privileges_wish *wish, struct diag *
  */
 MUST_CHECK int privileges_narrow(uint64_t capabilities);
 
+/* What the calling thread may do: bits 1 << CAP_…. */
+uint64_t privileges_held(void);
+
 #endif

@@ -8,21 +8,22 @@
  * Limits:  names, ids and hosts of POSTGRES_NAME_BYTES, other values of POSTGRES_VALUE_BYTES; E_LIMIT
  * Spec:    store/store.h, docs/adr/0007-postgresql-store.md
  *
- * No call waits longer than POSTGRES_CALL_MS (store/postgres_conn.h) for the server: then the connection
- * is closed, and it is E_AWAY. The next call outside a transaction connects anew: at once, and when that
- * fails after 0.5 s, 1 s … 30 s, less or more by dice, so that a fleet does not come all at one moment;
- * in between every call is E_AWAY at once. A transaction that was open is lost. A server that can't be
- * written any more (it became a standby) is left, too, so that the next connection finds the primary.
+ * No call waits longer than POSTGRES_CALL_MS (store/postgres_conn.h) for the server, one that reads no
+ * longer for its next row: then the connection is closed, and it is E_AWAY. The next call outside a
+ * transaction connects anew: at once, and when that fails after 0.5 s, 1 s … 30 s, less or more by dice,
+ * so that a fleet does not come all at one moment; in between every call is E_AWAY at once. A transaction
+ * that was open is lost. A server that can't be written any more (it became a standby) is left, too, so
+ * that the next connection finds the primary.
  *
- * Rows of instance_each(), changed_since(), points_before() and points_instances() come in pages of
- * POSTGRES_PAGE_ROWS: what changes in between may be seen as it was or as it is, but no row twice, and
- * changed_since() hands on nothing out of order.
+ * Rows come in pages of POSTGRES_PAGE_ROWS: what changes in between may be seen as it was or as it is,
+ * but no row twice, and changed_since() hands on nothing out of order.
  *
  * Writers of one host wait for each other from their first change of an instance to their commit, or
  * rollback; writers of different hosts don't. E_BUSY when that takes too long or stands crosswise.
  *
  * Who listens (store/postgres_listen.h) is told after a commit, not in it: PostgreSQL has all commits
- * that notify wait for each other. That can be lost; ask changed_since() now and then.
+ * that notify wait for each other. That can be lost; ask changed_since() now and then. A pooler in
+ * between has to give each connection a session of its own.
  */
 #ifndef TELLTALE_STORE_POSTGRES_H
 #define TELLTALE_STORE_POSTGRES_H

@@ -74,13 +74,15 @@ static int count_hosts(struct postgres_target *target, struct diag *diag)
 
 int postgres_target_init(struct postgres_target *target, struct str url, struct diag *diag)
 {
-	char *text = memchr(url.p, '\0', url.n) ? NULL : str_dup(url);
+	char *text = str_dup(url);
 	char *error = NULL;
 	*target = (struct postgres_target){0};
-	target->options_ = text ? PQconninfoParse(text, &error) : NULL;
-	if (text) {
-		crypto_wipe(text, url.n);
+	if (!text) {
+		return diag_set(diag, -ENOMEM, "store: out of memory");
 	}
+	bool whole = strlen(text) == url.n;
+	target->options_ = whole ? PQconninfoParse(text, &error) : NULL;
+	crypto_wipe(text, url.n);
 	free(text);
 	PQfreemem(error); /* not shown: it may be the whole URL */
 	if (!target->options_) {

@@ -101,6 +101,7 @@ static int failed_before(const struct postgres_store *s, struct diag *diag)
 int postgres_read_call(struct postgres_store *s, struct diag *diag)
 {
 	postgres_conn_within(&s->conn, POSTGRES_CALL_MS);
+	s->reads = true;
 	if (!s->begun) {
 		return connect_when_due(s, diag);
 	}
@@ -110,6 +111,7 @@ int postgres_read_call(struct postgres_store *s, struct diag *diag)
 int postgres_change_call(struct postgres_store *s, struct diag *diag)
 {
 	postgres_conn_within(&s->conn, POSTGRES_CALL_MS);
+	s->reads = false;
 	if (!s->begun) {
 		return postgres_conn_says(&s->conn, -EINVAL, diag, "no transaction has begun");
 	}
@@ -197,8 +199,10 @@ static int take_rows(struct postgres_store *s,
 		ExecStatusType status = PQresultStatus(result);
 		if (status == PGRES_SINGLE_TUPLE && rc == 0) {
 			rc = on_step(s, result, ctx, diag);
-			/* The callback's time is not the server's. */
-			postgres_conn_within(&s->conn, POSTGRES_CALL_MS);
+			/* The callback's time is not the server's, and many rows take theirs. */
+			if (s->reads) {
+				postgres_conn_within(&s->conn, POSTGRES_CALL_MS);
+			}
 		} else if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
 			*ret_changed = strtoull(PQcmdTuples(result), NULL, 10);
 		} else if (status != PGRES_SINGLE_TUPLE) {

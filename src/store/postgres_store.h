@@ -118,6 +118,7 @@ struct postgres_store {
 	int64_t retry_ms;                   /* when to connect again */
 	int64_t wait_ms;                    /* after the next failure; 0: at once */
 	struct diag why;                    /* it could not be connected */
+	bool reads;                         /* the call that is made does not change anything */
 	bool begun;
 	int failed;      /* why the transaction can't be committed any more */
 	unsigned queued; /* statements whose results nobody has waited for */

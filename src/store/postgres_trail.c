@@ -30,9 +30,9 @@ const char *const postgres_trail_sql[POSTGRES_STATEMENTS] = {
 			       " sum = $6, host = $7 WHERE number = $1"),
 	[OPERATION_GET] = ("SELECT " OPERATION_COLUMNS " FROM operation WHERE id = $1"),
 	[OPERATION_EACH] = ("SELECT " OPERATION_COLUMNS " FROM operation WHERE number <= $1"
-			    " ORDER BY number DESC"),
+			    " ORDER BY number DESC" POSTGRES_PAGE),
 	[OPERATION_OF] = ("SELECT " OPERATION_COLUMNS " FROM operation WHERE number <= $1"
-			  " AND" OF_RESOURCE " ORDER BY number DESC"),
+			  " AND" OF_RESOURCE " ORDER BY number DESC" POSTGRES_PAGE),
 	[OPERATION_OPEN] = ("SELECT " OPERATION_COLUMNS " FROM operation WHERE open = 1"
 			    " AND host = $1 ORDER BY number"),
 	[OPERATION_TRIM] = TRIM("operation", "open = 0"),
@@ -40,9 +40,9 @@ const char *const postgres_trail_sql[POSTGRES_STATEMENTS] = {
 	[AUDIT_ADD] = ("INSERT INTO audit (" AUDIT_COLUMNS ")"
 		       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"),
 	[AUDIT_EACH] = ("SELECT " AUDIT_COLUMNS " FROM audit WHERE number <= $1"
-			" ORDER BY number DESC"),
+			" ORDER BY number DESC" POSTGRES_PAGE),
 	[AUDIT_OF] = ("SELECT " AUDIT_COLUMNS " FROM audit WHERE number <= $1 AND" OF_RESOURCE
-		      " ORDER BY number DESC"),
+		      " ORDER BY number DESC" POSTGRES_PAGE),
 	[AUDIT_TRIM] = TRIM("audit", "true"),
 };
 
@@ -178,7 +178,8 @@ int postgres_operation_put(
 struct operation_reader {
 	int (*on_operation)(void *ctx, const struct store_operation *operation);
 	void *ctx;
-	bool any;
+	unsigned n;      /* of this page */
+	uint64_t number; /* of the last */
 };
 
 static int on_operation_step(
@@ -186,8 +187,9 @@ static int on_operation_step(
 {
 	struct operation_reader *reader = ctx;
 	struct store_operation operation;
-	reader->any = true;
 	TRY(read_operation(s, row, &operation, diag));
+	reader->n++;
+	reader->number = operation.number;
 	int rc = reader->on_operation(reader->ctx, &operation);
 	return rc < 0 ? rc : 0;
 }
@@ -198,11 +200,11 @@ int postgres_operation_get(struct store *store, struct str id,
 {
 	struct postgres_store *s = postgres_of(store);
 	struct postgres_params params = {0};
-	struct operation_reader reader = {on_operation, ctx, false};
+	struct operation_reader reader = {on_operation, ctx, 0, 0};
 	TRY(postgres_read_call(s, diag));
 	postgres_add(&params, not_null(id));
 	TRY(postgres_each(s, OPERATION_GET, &params, on_operation_step, &reader, diag));
-	if (!reader.any) {
+	if (reader.n == 0) {
 		return diag_set(diag, E_NOTFOUND, "no operation \"%.*s\"", STR_FMT(id));
 	}
 	return 0;
@@ -222,12 +224,16 @@ int postgres_operation_each(struct store *store, struct str resource, uint64_t b
 	struct diag *diag)
 {
 	struct postgres_store *s = postgres_of(store);
-	struct postgres_params params = {0};
-	struct operation_reader reader = {on_operation, ctx, false};
+	struct operation_reader reader = {on_operation, ctx, 0, before};
 	TRY(postgres_read_call(s, diag));
-	add_before(&params, before, resource);
-	return postgres_each(s, resource.p ? OPERATION_OF : OPERATION_EACH, &params,
-		on_operation_step, &reader, diag);
+	do {
+		struct postgres_params params = {0};
+		add_before(&params, reader.number, resource);
+		reader.n = 0;
+		TRY(postgres_each(s, resource.p ? OPERATION_OF : OPERATION_EACH, &params,
+			on_operation_step, &reader, diag));
+	} while (reader.n == POSTGRES_PAGE_ROWS);
+	return 0;
 }
 
 int postgres_operation_open(struct store *store, struct str host,
@@ -236,7 +242,7 @@ int postgres_operation_open(struct store *store, struct str host,
 {
 	struct postgres_store *s = postgres_of(store);
 	struct postgres_params params = {0};
-	struct operation_reader reader = {on_operation, ctx, false};
+	struct operation_reader reader = {on_operation, ctx, 0, 0};
 	TRY(postgres_read_call(s, diag));
 	postgres_add(&params, not_null(host));
 	return postgres_each(s, OPERATION_OPEN, &params, on_operation_step, &reader, diag);
@@ -277,6 +283,8 @@ int postgres_audit_add(struct store *store, const struct store_audit *audit, str
 struct audit_reader {
 	int (*on_audit)(void *ctx, const struct store_audit *audit);
 	void *ctx;
+	unsigned n;      /* of this page */
+	uint64_t number; /* of the last */
 };
 
 static int on_audit_step(
@@ -297,6 +305,8 @@ static int on_audit_step(
 	if (row_sum_audit(&audit) != row_number(row, AUDIT_SUM)) {
 		return postgres_damaged(s, audit.resource, diag);
 	}
+	reader->n++;
+	reader->number = audit.number;
 	int rc = reader->on_audit(reader->ctx, &audit);
 	return rc < 0 ? rc : 0;
 }
@@ -305,12 +315,16 @@ int postgres_audit_each(struct store *store, struct str resource, uint64_t befor
 	int (*on_audit)(void *ctx, const struct store_audit *audit), void *ctx, struct diag *diag)
 {
 	struct postgres_store *s = postgres_of(store);
-	struct postgres_params params = {0};
-	struct audit_reader reader = {on_audit, ctx};
+	struct audit_reader reader = {on_audit, ctx, 0, before};
 	TRY(postgres_read_call(s, diag));
-	add_before(&params, before, resource);
-	return postgres_each(
-		s, resource.p ? AUDIT_OF : AUDIT_EACH, &params, on_audit_step, &reader, diag);
+	do {
+		struct postgres_params params = {0};
+		add_before(&params, reader.number, resource);
+		reader.n = 0;
+		TRY(postgres_each(s, resource.p ? AUDIT_OF : AUDIT_EACH, &params, on_audit_step,
+			&reader, diag));
+	} while (reader.n == POSTGRES_PAGE_ROWS);
+	return 0;
 }
 
 int postgres_trim(

@@ -19,29 +19,30 @@ static const char *const sql[SQLITE_STATEMENTS] = {
 	[SECRETS_SET] = "UPDATE state SET secrets = ?1",
 	[REVISION_GET] = "SELECT " SQLITE_HOST_REVISION("?1"),
 	/* Not REPLACE: a row that keeps its place keeps the file in the order of its making. */
-	[INSTANCE_PUT] = "INSERT INTO instance (" ROW_COLUMNS ")"
-			 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
-			 " ON CONFLICT (name) DO UPDATE SET spec = ?2, file_spec = ?3, id = ?4,"
-			 " host = ?5, next_host = ?6, token_epoch = ?7, created_s = ?8,"
-			 " launched_s = ?9, changed_s = ?10, revision = ?11, sum = ?12",
+	[INSTANCE_PUT] = ("INSERT INTO instance (" ROW_COLUMNS ")"
+			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+			  " ON CONFLICT (name) DO UPDATE SET spec = ?2, file_spec = ?3, id = ?4,"
+			  " host = ?5, next_host = ?6, token_epoch = ?7, created_s = ?8,"
+			  " launched_s = ?9, changed_s = ?10, revision = ?11, sum = ?12"),
 	[INSTANCE_DELETE] = "DELETE FROM instance WHERE name = ?1",
-	[INSTANCE_GET] = "SELECT " ROW_COLUMNS " FROM instance WHERE name = ?1",
-	[INSTANCE_FIND] = "SELECT " ROW_COLUMNS " FROM instance WHERE id = ?1 AND id <> ''"
-			  " ORDER BY name LIMIT 1",
+	[INSTANCE_GET] = ("SELECT " ROW_COLUMNS " FROM instance WHERE name = ?1"),
+	[INSTANCE_FIND] = ("SELECT " ROW_COLUMNS " FROM instance WHERE id = ?1 AND id <> ''"
+			   " ORDER BY name LIMIT 1"),
 	/* Nothing comes before '', and it may be a name. */
-	[INSTANCE_EACH] = "SELECT " ROW_COLUMNS " FROM instance WHERE name >= ?1"
-			  " AND (name > ?1 OR ?1 = '') ORDER BY name",
-	[INSTANCE_OF] = "SELECT " ROW_COLUMNS " FROM instance WHERE name >= ?1"
-			" AND (name > ?1 OR ?1 = '') AND host = ?2 ORDER BY name",
+	[INSTANCE_EACH] = ("SELECT " ROW_COLUMNS " FROM instance WHERE name >= ?1"
+			   " AND (name > ?1 OR ?1 = '') ORDER BY name"),
+	[INSTANCE_OF] = ("SELECT " ROW_COLUMNS " FROM instance WHERE name >= ?1"
+			 " AND (name > ?1 OR ?1 = '') AND host = ?2 ORDER BY name"),
 	/*
 	 * By revision alone, as one file is most of all one host's: in an index by host, a damaged
 	 * entry would end a host's rows early, and nobody would know.
 	 */
-	[CHANGED_SINCE] = "SELECT " ROW_COLUMNS " FROM instance WHERE host = ?1 AND revision > ?2"
-			  " UNION ALL SELECT name, NULL, NULL, '', host, '', 0, 0, 0, 0, revision,"
-			  " sum FROM deleted WHERE +host = ?1 AND revision > ?2 ORDER BY revision",
-	[DELETED_PUT] = "INSERT OR REPLACE INTO deleted (host, name, revision, sum)"
-			" VALUES (?1, ?2, ?3, ?4)",
+	[CHANGED_SINCE] =
+		("SELECT " ROW_COLUMNS " FROM instance WHERE host = ?1 AND revision > ?2"
+		 " UNION ALL SELECT name, NULL, NULL, '', host, '', 0, 0, 0, 0, revision,"
+		 " sum FROM deleted WHERE +host = ?1 AND revision > ?2 ORDER BY revision"),
+	[DELETED_PUT] = ("INSERT OR REPLACE INTO deleted (host, name, revision, sum)"
+			 " VALUES (?1, ?2, ?3, ?4)"),
 	[DELETED_REMOVE] = "DELETE FROM deleted WHERE host = ?1 AND name = ?2",
 	[SECRET_PUT] = "INSERT OR REPLACE INTO secret (name, value, sum) VALUES (?1, ?2, ?3)",
 	[SECRET_GET] = "SELECT value, sum FROM secret WHERE name = ?1",

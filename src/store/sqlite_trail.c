@@ -17,26 +17,28 @@
 
 const char *const sqlite_trail_sql[SQLITE_STATEMENTS] = {
 	[OPERATION_NEXT] = NEXT_NUMBER("operation"),
-	[OPERATION_PUT] = "INSERT INTO operation (" OPERATION_COLUMNS ")"
-			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (number) DO UPDATE"
-			  " SET id = ?2, resource = ?3, body = ?4, open = ?5, sum = ?6, host = ?7",
-	[OPERATION_GET] = "SELECT " OPERATION_COLUMNS " FROM operation WHERE id = ?1",
-	[OPERATION_EACH] = "SELECT " OPERATION_COLUMNS " FROM operation WHERE number <= ?1"
-			   " ORDER BY number DESC",
-	[OPERATION_OF] = "SELECT " OPERATION_COLUMNS " FROM operation WHERE number <= ?1"
-			 " AND resource = ?2 ORDER BY number DESC",
-	[OPERATION_OPEN] = "SELECT " OPERATION_COLUMNS " FROM operation WHERE open = 1"
-			   " AND host = ?1 ORDER BY number",
+	[OPERATION_PUT] =
+		("INSERT INTO operation (" OPERATION_COLUMNS ")"
+		 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (number) DO UPDATE"
+		 " SET id = ?2, resource = ?3, body = ?4, open = ?5, sum = ?6, host = ?7"),
+	[OPERATION_GET] = ("SELECT " OPERATION_COLUMNS " FROM operation WHERE id = ?1"),
+	[OPERATION_EACH] = ("SELECT " OPERATION_COLUMNS " FROM operation WHERE number <= ?1"
+			    " ORDER BY number DESC"),
+	[OPERATION_OF] = ("SELECT " OPERATION_COLUMNS " FROM operation WHERE number <= ?1"
+			  " AND resource = ?2 ORDER BY number DESC"),
+	[OPERATION_OPEN] = ("SELECT " OPERATION_COLUMNS " FROM operation WHERE open = 1"
+			    " AND host = ?1 ORDER BY number"),
 	/* Counted along the index of the ended ones, whose entries are a few bytes each. */
-	[OPERATION_TRIM] = "DELETE FROM operation WHERE open = 0 AND number <= (SELECT number"
-			   " FROM operation WHERE open = 0 ORDER BY number DESC LIMIT 1 OFFSET ?1)",
+	[OPERATION_TRIM] =
+		("DELETE FROM operation WHERE open = 0 AND number <= (SELECT number"
+		 " FROM operation WHERE open = 0 ORDER BY number DESC LIMIT 1 OFFSET ?1)"),
 	[AUDIT_NEXT] = NEXT_NUMBER("audit"),
-	[AUDIT_ADD] = "INSERT INTO audit (" AUDIT_COLUMNS ")"
-		      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-	[AUDIT_EACH] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE number <= ?1"
-		       " ORDER BY number DESC",
-	[AUDIT_OF] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE number <= ?1 AND resource = ?2"
-		     " ORDER BY number DESC",
+	[AUDIT_ADD] = ("INSERT INTO audit (" AUDIT_COLUMNS ")"
+		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"),
+	[AUDIT_EACH] = ("SELECT " AUDIT_COLUMNS " FROM audit WHERE number <= ?1"
+			" ORDER BY number DESC"),
+	[AUDIT_OF] = ("SELECT " AUDIT_COLUMNS " FROM audit WHERE number <= ?1 AND resource = ?2"
+		      " ORDER BY number DESC"),
 	/* Only the oldest ever go, so there are no gaps, and nothing has to be counted. */
 	[AUDIT_TRIM] = "DELETE FROM audit WHERE number <= (SELECT max(number) FROM audit) - ?1",
 };

@@ -54,8 +54,14 @@ def work_lines(work):
         )
     for other, figures in work["ratios"].items():
         yield (
-            f"  telltale / {other:7} CPU {ratio(figures['cpu_us'])}   "
+            f"  telltale / {other:11} CPU {ratio(figures['cpu_us'])}   "
             f"{work['unit']}s/s {ratio(figures['rate'])}   p99 {ratio(figures['p99_us'])}"
+        )
+    if "daemon" in work:
+        yield (
+            f"  bare-daemon / bare   CPU {ratio(work['daemon']['cpu_us'])}   "
+            f"{work['unit']}s/s {ratio(work['daemon']['rate'])}   "
+            "what a second thread and a filter of system calls cost anybody"
         )
     for note in work["notes"]:
         yield f"  note: {note}"

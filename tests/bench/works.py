@@ -86,11 +86,7 @@ def start_servers(bench, skip):
     """Every server that can be measured here, by label; and why others can't."""
     makers = {
         "telltale": lambda: {"telltale": bench.telltale_start()},
-        "bare": lambda: {
-            "bare": bench.bare(),
-            "bare-close": bench.bare("bare-close", option="close"),
-            "bare-pair": bench.bare("bare-pair", option=SAMPLE_TOKEN),
-        },
+        "bare": lambda: start_bare(bench),
         "nginx": lambda: start_nginx(bench),
         "h2o": lambda: {"h2o": bench.h2o()},
     }
@@ -106,6 +102,24 @@ def start_servers(bench, skip):
         stop_servers(servers)
         raise
     return servers, missing
+
+
+def start_bare(bench):
+    """The bare loop's variants, each as it is and as a daemon's."""
+    options = {"bare": None, "bare-close": "close", "bare-pair": SAMPLE_TOKEN}
+    started = {}
+    try:
+        for name, option in options.items():
+            started[name] = bench.bare(name, option=option)
+            started[as_daemon(name)] = bench.bare(as_daemon(name), option=option, daemon=True)
+    except BaseException:
+        stop_servers(started)
+        raise
+    return started
+
+
+def as_daemon(name):
+    return f"{name}-daemon"
 
 
 def nginx_label(setting):
@@ -130,7 +144,7 @@ def stop_servers(servers):
 
 def contenders(work, servers, setting):
     """The servers that do this work: label in the report -> process."""
-    labels = {"telltale": "telltale", "bare": work.bare}
+    labels = {"telltale": "telltale", "bare": work.bare, "bare-daemon": as_daemon(work.bare)}
     labels |= {"nginx": nginx_label(setting), "h2o": "h2o"}
     return {
         label: servers[name]
@@ -202,7 +216,9 @@ def check(work, label, result):
 def check_sizes(results):
     """The bare loop must put on the wire what telltale does, or its figures are no yardstick."""
     sizes = {
-        label: results[label][0]["reply_bytes"] for label in ("telltale", "bare") if label in results
+        label: results[label][0]["reply_bytes"]
+        for label in ("telltale", "bare", "bare-daemon")
+        if label in results
     }
     if len(set(sizes.values())) > 1:
         raise BenchError(f"replies differ in size: {sizes}")
@@ -227,6 +243,8 @@ def summary(work, results, trials):
         for label, rounds in results.items()
         if label != "telltale" and "telltale" in results
     }
+    if "bare-daemon" in results:
+        out["daemon"] = ratios(results["bare-daemon"], results["bare"])
     out["notes"] = notes(work, out["servers"])
     return out | quiet([r for rounds in results.values() for r in rounds])
 

@@ -5,6 +5,7 @@
 #
 # Made once for each version of this script, in $TELLTALE_GUEST_CACHE, else $XDG_CACHE_HOME/telltale, else
 # ~/.cache/telltale. Needs root, debootstrap and e2fsprogs. The packages come from $DEBIAN_MIRROR.
+# Exit code 77: it can't be made on such a machine, and the last line says why.
 set -euo pipefail
 SUITE=bookworm
 MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
@@ -21,10 +22,11 @@ if [ -f "$image/done" ]; then
   printf '%s\n' "$image"
   exit
 fi
-[ "$(id -u)" = 0 ] || { say "must be root: debootstrap makes device nodes and changes its root"; exit 1; }
+[ "$(id -u)" = 0 ] || { say "must be root: debootstrap makes device nodes and changes its root"; exit 77; }
 for tool in debootstrap mke2fs; do
-  command -v "$tool" >/dev/null || { say "$tool is not installed; script/setup --guest does that"; exit 1; }
+  command -v "$tool" >/dev/null || { say "$tool is not installed; script/setup --guest does that"; exit 77; }
 done
+unshare --mount true 2>/dev/null || { say "may not have mounts of its own here"; exit 77; }
 
 # What debootstrap mounts must go with it, however it ends: nobody may remove files through such a mount.
 if [ -z "${TELLTALE_GUEST_MOUNTS:-}" ]; then
@@ -44,6 +46,10 @@ make_root() {
   chmod 755 "$root/usr/sbin/policy-rc.d"
   printf 'force-unsafe-io\npath-exclude=/usr/share/doc/*\npath-exclude=/usr/share/man/*\n' \
     >"$root/etc/dpkg/dpkg.cfg.d/quick"
+  # What finds the root file system holds the drivers that it needs: an emulated processor unpacks it for seconds.
+  mkdir -p "$root/etc/initramfs-tools/conf.d" "$root/usr/share/initramfs-tools/modules.d"
+  printf 'MODULES=list\n' >"$root/etc/initramfs-tools/conf.d/modules"
+  printf '%s\n' virtio_pci virtio_blk ext4 crc32c_generic >"$root/usr/share/initramfs-tools/modules.d/guest"
   cp /etc/resolv.conf "$root/etc/resolv.conf"
   inside apt-get update -q || return
   inside apt-get install -q -y --no-install-recommends "${PACKAGES[@]}" || return

@@ -25,7 +25,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 IMAGE_TIMEOUT_S = 1200
 # With KVM a boot takes a quarter of a minute, without it minutes.
 BOOT_TIMEOUT_S = 900
-KVM_TIMEOUT_S = 10
+KVM_TIMEOUT_S = 4
 KEYS = {
     "guest-1": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8xPc3Nw3nYl0ZoqYg1p0m8m0Qm1mJmQ2Z0dGVsbHRh one",
     "guest-2": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0xTBmyIuOLcBIbEuZDnbYTfG6Sa2HLpqhcl2N3d0nr two",
@@ -33,6 +33,7 @@ KEYS = {
 # What a guest tells of itself: what cloud-init made of what it was told.
 REPORT = """\
 #cloud-config
+ssh_genkeytypes: [ed25519]  # making an RSA key takes an emulated processor many seconds
 runcmd:
   - [python3, /run/report.py]
 write_files:
@@ -72,6 +73,8 @@ def image():
     done = subprocess.run(
         [HERE / "image.sh"], stdout=subprocess.PIPE, text=True, timeout=IMAGE_TIMEOUT_S, check=False
     )
+    if done.returncode == 77:
+        lacking("no image can be made here; image.sh has said why")
     assert done.returncode == 0, "image.sh has said why"
     print(f"the image: {time.monotonic() - begin:.0f} s")
     return pathlib.Path(done.stdout.strip())

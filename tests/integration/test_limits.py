@@ -254,6 +254,89 @@ def test_a_throttled_connection_stays_in_step(workshop):
         assert statuses[0] == 200 and 503 in statuses
 
 
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"GET /", b"\x16\x03\x01\r\n\r\n", b"GET / HTTP/1.1\r\nA: b\r\nA\r\n\r\n"],
+    ids=["nothing", "half", "tls", "bad-field"],
+)
+def test_a_connection_in_vain_counts_as_a_request(workshop, data):
+    service = workshop.daemon(
+        {
+            "limits": {"requestsPerSecond": 1, "burst": 4},
+            "instances": [samples.plain(), samples.plain("web-2", "127.0.0.12")],
+        }
+    )
+    caller, other = service.client(), service.client("127.0.0.12")
+
+    def status_after_some():
+        for _ in range(4):
+            with caller.connect() as conn, contextlib.suppress(OSError):
+                conn.send(data)
+        return caller.get(ID).status
+
+    # Four requests alone are within the burst.
+    assert 503 in [status_after_some() for _ in range(4)]
+    assert other.get(ID).status == 200
+    wire.wait_until(lambda: caller.get(ID).status == 200, "the rate to allow one again")
+
+
+def test_an_answered_request_counts_once(workshop):
+    service = workshop.daemon(
+        {"limits": {"requestsPerSecond": 1, "burst": 4}, "instances": [samples.plain()]}
+    )
+    for _ in range(4):
+        assert service.client().get(ID).status == 200
+
+
+def test_what_is_throttled_is_answered_with_a_pause(workshop):
+    service = workshop.daemon(
+        {"limits": {"requestsPerSecond": 1, "burst": 1}, "instances": [samples.plain()]}
+    )
+    with service.client().connect() as conn:
+        conn.send(wire.request("GET", ID) * 4)
+        assert conn.read_reply().status == 200
+        assert conn.read_reply().status == 503
+        began = time.monotonic()
+        for _ in range(2):
+            assert conn.read_reply().status in (200, 503)
+        assert time.monotonic() - began > 0.4  # HTTP_PAUSE_MS each
+
+
+def test_who_does_not_stop_is_cut_off_until_it_does(workshop):
+    cap = 8
+    service = workshop.daemon(
+        {
+            "limits": {"connectionsPerInstance": cap},
+            "instances": [samples.plain(), samples.plain("web-2", "127.0.0.12")],
+        }
+    )
+    caller, other = service.client(), service.client("127.0.0.12")
+
+    def try_it():
+        """The status; 0 where there is none."""
+        try:
+            return caller.get(ID).status
+        except (OSError, wire.Closed):
+            return 0
+
+    with contextlib.ExitStack() as stack:
+        conns = [stack.enter_context(caller.connect()) for _ in range(cap)]
+        for conn in conns:
+            assert conn.get(ID).status == 200
+        seen = []
+        deadline = time.monotonic() + wire.TIMEOUT_S
+        while 0 not in seen:
+            assert time.monotonic() < deadline, "never cut off"
+            seen.append(try_it())
+            assert other.get(ID).status == 200
+        assert set(seen) == {503, 0} and len(seen) > cap
+        for conn in conns:  # those that it has go on
+            assert conn.get(ID).status == 200
+        before = service.metrics().sum("telltale_throttled_total")
+        assert before >= len(seen)
+    wire.wait_until(lambda: try_it() == 200, "an answer again")
+
+
 def test_without_limits_nothing_is_throttled(caller):
     with caller.connect() as conn:
         conn.send(wire.request("GET", ID) * 3000)

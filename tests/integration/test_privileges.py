@@ -2,7 +2,11 @@
 
 import os
 import pwd
+import re
+import resource
 import shutil
+import signal
+import subprocess
 
 import pytest
 
@@ -134,3 +138,65 @@ def test_a_user_that_does_not_exist_is_said_in_one_line(workshop):
     assert code == 1
     (line,) = error_lines(log)
     assert "no-such-user" in line
+
+
+def kept(service):
+    """What the log says that was kept: at first, and by all that serves."""
+    pattern = r"level=debug src=daemon msg=\"privileges [^\"]+\" uid=(\d+) gid=\d+ kept=(\"[^\"]*\"|\S+)"
+    return [(int(uid), set(names.strip('"').split())) for uid, names in re.findall(pattern, service.log())]
+
+
+@pytest.mark.parametrize(
+    "more,wanted",
+    [
+        ({}, {"none"}),
+        ({"port": 80}, {"CAP_NET_BIND_SERVICE"}),
+        ({"interface": "lo"}, {"CAP_NET_RAW"}),
+        ({"port": 80, "interface": "lo"}, {"CAP_NET_BIND_SERVICE", "CAP_NET_RAW"}),
+        ({"interface": "lo", "setUp": True}, {"CAP_NET_RAW", "CAP_NET_ADMIN"}),
+    ],
+)
+def test_what_was_kept_is_said_at_debug_level(workshop, more, wanted):
+    space = workshop.namespace(network=True)  # root there, whoever we are here
+    service = workshop.daemon(None, start=False, prefix=space.prefix, make_socket=space.socket)
+    ready = {"address": "127.0.0.1", "port": service.port}
+    listen = [ready, {"address": "127.0.0.2", "port": service.port + 1, **more}]
+    service.write_config({"listen": listen, "logLevel": "debug", "instances": [samples.plain()]})
+    service.start()
+    first, later = kept(service)
+    assert first[1] == wanted
+    assert later[1] == (wanted - {"CAP_NET_ADMIN"} or {"none"})
+    held = int(status_of(service.process.pid)["CapEff"][0], 16)
+    names = {"CAP_NET_BIND_SERVICE": 10, "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
+    assert held == sum(1 << names[name] for name in later[1] - {"none"})
+    service.stop()
+    service.write_config({"listen": listen, "instances": [samples.plain()]})
+    service.start()
+    assert len(kept(service)) == 2  # not said otherwise
+
+
+def dumps_core(start):
+    """Whether the system writes a core dump of a process when a fault ends it."""
+    pid = start()
+    os.kill(pid, signal.SIGSEGV)
+    return os.WCOREDUMP(os.waitpid(pid, 0)[1])
+
+
+def test_no_core_is_dumped_with_the_secrets_in_it(workshop):
+    """The kernel says of each process that ends whether it has dumped it."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    folder = os.getcwd()
+    os.chdir(workshop.root)
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+        if not dumps_core(lambda: subprocess.Popen(["sleep", "60"]).pid):
+            pytest.skip("NO CORE DUMPS ON THIS MACHINE, NOT TESTED")
+        service = workshop.daemon({"logLevel": "debug", "instances": [samples.plain()]})
+        assert service.client().put_token()
+        if "made with sanitizers" in service.log():
+            pytest.skip("MADE WITH SANITIZERS, WHICH WANT TO BE LOOKED AT")
+        process, service.process = service.process, None
+        assert not dumps_core(lambda: process.pid)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+        os.chdir(folder)

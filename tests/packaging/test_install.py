@@ -52,6 +52,8 @@ def test_install_brings_all_that_a_system_needs(tmp_path):
         "share/bash-completion/completions/telltale",
         "share/doc/telltale/examples/telltale.yaml",
         "share/doc/telltale/examples/telltale.service.d/netns.conf",
+        "share/doc/telltale/examples/telltale.service.d/setup.conf",
+        "share/telltale/libvirt/qemu",
         "lib/sysusers.d/telltale.conf",
     ):
         assert (prefix / name).exists(), name
@@ -63,6 +65,19 @@ def test_install_brings_all_that_a_system_needs(tmp_path):
     )
     assert "/usr/bin/telltale" not in unit.read_text()
     run(prefix / "bin/telltale", "config", "check", prefix / "etc/telltale/telltale.yaml")
+
+
+def test_libvirts_hook_runs_from_where_it_is_installed(tmp_path):
+    install(tmp_path)
+    folder = tmp_path / "instances.d"
+    folder.mkdir()
+    domain = (ROOT / "tests/packaging/domains/web-1.xml").read_text()
+    run(
+        tmp_path / "usr/local/share/telltale/libvirt/qemu", "web-1", "prepare", "begin", "-",
+        input=domain, env={**os.environ, "TELLTALE_LIBVIRT_INSTANCES": str(folder)},
+    )  # fmt: skip
+    (file,) = folder.iterdir()
+    assert '"name": "web-1"' in file.read_text()
 
 
 def test_an_operators_configuration_is_never_written_over(tmp_path):

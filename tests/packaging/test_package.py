@@ -73,8 +73,10 @@ def test_everything_is_there(unpacked):
         "usr/share/man/man5/telltale.yaml.5.gz",
         "usr/share/doc/telltale/copyright",
         "usr/share/doc/telltale/examples/telltale.service.d/netns.conf",
+        "usr/share/doc/telltale/examples/telltale.service.d/setup.conf",
+        "usr/share/telltale/libvirt/qemu",
     }
-    assert not [name for name in files if name.startswith(("var/", "run/", "usr/local/"))]
+    assert not [name for name in files if name.startswith(("var/", "run/", "usr/local/", "etc/libvirt/"))]
     assert (unpacked / "etc/telltale/instances.d").is_dir()
     binary = unpacked / "usr/bin/telltale"
     assert binary.stat().st_mode & 0o7777 == 0o755
@@ -250,6 +252,57 @@ def test_a_service_that_hangs_is_started_again(host):
     wait_until(lambda: status(host, ID) == "404", "an answer")
     assert service(host, "MainPID")["MainPID"] != first
     assert "workers hang" in host.run("journalctl", "--no-pager", "-u", "telltale").stdout
+
+
+def test_libvirts_hook_tells_of_a_guest(host):
+    """As docs/guests.md has it; libvirt itself is not here."""
+    guide = (ROOT / "docs/guests.md").read_text()
+    (line,) = re.findall(r"^    (install -D .* /etc/libvirt/hooks/\S+)$", guide, re.M)
+    host.run(*line.split())
+    domain = (ROOT / "tests/packaging/domains/web-1.xml").read_text()
+    hook = ["/etc/libvirt/hooks/qemu.d/telltale", "web-1"]
+    host.run(*hook, "prepare", "begin", "-", stdin=domain)
+    wait_until(lambda: "web-1" in host.run("telltale", "instance", "list").stdout, "the guest")
+    host.run(*hook, "release", "end", "-", stdin=domain)
+    wait_until(lambda: "web-1" not in host.run("telltale", "instance", "list").stdout, "no guest")
+
+
+def drop_in(host, name):
+    """As the guide says it."""
+    source = f"/usr/share/doc/telltale/examples/telltale.service.d/{name}"
+    host.run("install", "-D", "-t", "/etc/systemd/system/telltale.service.d", source)
+    host.run("systemctl", "daemon-reload")
+
+
+@pytest.mark.parametrize("name", ["setup.conf", "netns.conf"])
+def test_a_drop_in_gives_what_a_setting_needs(host, name):
+    address = "169.254.169.254"
+    listen = {"address": address, "port": 80, "interface": "lo"}
+    if name == "setup.conf":
+        listen["setUp"] = True
+        inside = []
+    else:
+        host.run("ip", "netns", "add", "blue")
+        inside = ["ip", "netns", "exec", "blue"]
+        host.run(*inside, "ip", "link", "set", "lo", "up")
+        host.run(*inside, "ip", "address", "add", f"{address}/32", "dev", "lo")
+        listen["netns"] = "blue"
+    configure(host, listen=[listen], instances=[{"name": "web-1", "match": {"addresses": [address]}}])
+    assert host.run("systemctl", "restart", "telltale", check=False).returncode != 0
+    host.run("systemctl", "reset-failed", "telltale")
+    drop_in(host, name)
+    host.run("systemctl", "restart", "telltale")
+    url = f"http://{address}/latest/meta-data/instance-id"
+    argv = [*inside, "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url]
+    wait_until(lambda: host.run(*argv, check=False).stdout == "200", "an answer there")
+    pid = service(host, "MainPID")["MainPID"]
+    pattern = f"/proc/{pid}/task/*/status"
+    held = {int(one, 16) for one in host.run("sh", "-c", f"grep -h CapEff {pattern}").stdout.split()[1::2]}
+    both = 1 << 10 | 1 << 13  # CAP_NET_BIND_SERVICE, CAP_NET_RAW
+    more = {both | 1 << 12} if name == "setup.conf" else set()  # one thread: CAP_NET_ADMIN
+    assert held <= {0, 1 << 10, both} | more and held >= more, held
+    host.run("systemctl", "stop", "telltale")
+    assert address not in host.run("ip", "address", "show", "dev", "lo").stdout
 
 
 def test_systemd_can_listen_for_it(host):

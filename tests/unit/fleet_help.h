@@ -216,6 +216,25 @@ static inline const struct instance *fleet_instance(struct host *h, const char *
 	return entry ? entry_instance(entry) : NULL;
 }
 
+struct fleet_looking {
+	struct registrar *registrar;
+	struct registrar_fleet fleet;
+};
+
+static inline void fleet_run(void *ctx)
+{
+	struct fleet_looking *looking = ctx;
+	registrar_fleet(looking->registrar, &looking->fleet);
+}
+
+/* As the metrics look at it. */
+static inline struct registrar_fleet fleet_numbers(struct registrar *registrar)
+{
+	struct fleet_looking looking = {.registrar = registrar};
+	registrar_run(registrar, fleet_run, &looking);
+	return looking.fleet;
+}
+
 /* Whether a text is in its specification. */
 static inline bool fleet_has(const struct instance *instance, const char *text)
 {

@@ -31,7 +31,7 @@ static int end_table(void **state)
 /* --- states ------------------------------------------------------------------------------------ */
 
 static const char *const names[CONN_STATES] = {
-	"free", "reading", "idle", "writing", "parked", "linger"};
+	"free", "reading", "idle", "writing", "parked", "paused", "linger"};
 
 /* Rows: from; columns: to. As the header draws it. */
 static const bool legal[CONN_STATES][CONN_STATES] = {
@@ -41,10 +41,12 @@ static const bool legal[CONN_STATES][CONN_STATES] = {
 		[CONN_IDLE] = true,
 		[CONN_WRITING] = true,
 		[CONN_PARKED] = true,
+		[CONN_PAUSED] = true,
 		[CONN_LINGER] = true},
 	[CONN_IDLE] = {[CONN_FREE] = true, [CONN_READING] = true},
 	[CONN_WRITING] = {[CONN_FREE] = true, [CONN_READING] = true, [CONN_LINGER] = true},
 	[CONN_PARKED] = {[CONN_FREE] = true, [CONN_READING] = true},
+	[CONN_PAUSED] = {[CONN_FREE] = true, [CONN_READING] = true},
 	[CONN_LINGER] = {[CONN_FREE] = true},
 };
 

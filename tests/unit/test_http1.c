@@ -233,6 +233,40 @@ static void test_every_byte(void **state)
 	}
 }
 
+/* The same wherever the byte stands in a text that is looked at in blocks. */
+static void test_every_byte_anywhere(void **state)
+{
+	(void)state;
+	const struct http1_limits limits = HELP_LIMITS;
+	static const struct {
+		const char *start;
+		const char *ending;
+		bool (*fits)(unsigned c);
+	} texts[] = {
+		{"GET /", " HTTP/1.1\r\nHost: a\r\n\r\n", is_target},
+		{"GET / HTTP/1.1\r\nA", ": b\r\nHost: a\r\n\r\n", is_token},
+		{"GET / HTTP/1.1\r\nA: b", "c\r\nHost: a\r\n\r\n", is_value},
+		{"GET / HTTP/1.1\r\nA: b", "c\r\n\r\n", is_value}, /* near the end of all */
+	};
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		for (unsigned c = 0; c < 256; c++) {
+			/* A space ends a target, and a colon a name: then it is another request. */
+			if ((i == 0 && c == ' ') || (i == 1 && c == ':')) {
+				continue;
+			}
+			for (size_t at = 0; at < 40; at++) {
+				begin(texts[i].start);
+				fill('x', at);
+				buf_add_char(&text, (char)c);
+				fill('x', 39 - at);
+				buf_add(&text, str_of(texts[i].ending));
+				struct parsed whole = parse(built(), &limits);
+				assert_int_equal(whole.rc, texts[i].fits(c) ? 0 : 400);
+			}
+		}
+	}
+}
+
 static void test_methods(void **state)
 {
 	(void)state;
@@ -545,6 +579,7 @@ int main(void)
 		cmocka_unit_test(test_field_count),
 		cmocka_unit_test(test_target_bytes),
 		cmocka_unit_test(test_every_byte),
+		cmocka_unit_test(test_every_byte_anywhere),
 		cmocka_unit_test(test_methods),
 		cmocka_unit_test(test_nothing_is_left_over),
 		cmocka_unit_test(test_content_cap),

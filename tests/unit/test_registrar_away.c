@@ -324,6 +324,32 @@ static void the_copy_is_right_again_after_any_failure(void **state)
 	}
 }
 
+/* Operations and all. */
+static void a_change_without_memory_is_none(void **state)
+{
+	struct fleet_test *f = *state;
+	struct host *b = &f->hosts[1];
+	bool failed = true;
+	put(f, &f->hosts[0], "name: xx\n");
+	for (unsigned n = 1; failed; n++) {
+		struct deed deed = fleet_deed("UpdateInstanceMetadataOptions");
+		json_t *changes = help_json(
+			n % 2 ? "{'httpTokens': 'required'}" : "{'httpTokens': 'optional'}");
+		alloc_fail_at(n);
+		int rc = registrar_options(b->registrar, &deed, STR("xx"), changes, &f->diag);
+		failed = alloc_fail_at(0);
+		assert_true(rc == 0 || (failed && rc == -ENOMEM));
+		bool was = fleet_instance(&f->hosts[0], "xx")->options.tokens_required;
+		fleet_settle(f);
+		bool is = fleet_instance(&f->hosts[0], "xx")->options.tokens_required;
+		assert_int_equal(is, rc == 0 ? n % 2 : was);
+		fleet_assert_in_step(f, &f->hosts[0]);
+		fleet_assert_none_open(f);
+		json_decref(changes);
+		json_decref(deed.operations);
+	}
+}
+
 /* --- without memory ---------------------------------------------------------------------------- */
 
 /* Nothing is half done: a later look does it all. */
@@ -405,6 +431,7 @@ int main(void)
 		FLEET_TEST(a_restored_database_is_gone_on_from),
 		FLEET_TEST(guests_are_served_without_a_copy),
 		FLEET_TEST(the_copy_is_right_again_after_any_failure),
+		FLEET_TEST(a_change_without_memory_is_none),
 		FLEET_TEST(catching_up_without_memory_is_tried_again),
 		FLEET_TEST(attaching_without_memory_is_tried_again),
 	};

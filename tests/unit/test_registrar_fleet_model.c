@@ -186,9 +186,8 @@ static void end(struct model *m)
 	}
 	fleet_settle(f);
 	for (unsigned i = 0; i < FLEET_HOSTS; i++) {
-		struct registrar_fleet fleet;
 		fleet_assert_in_step(f, &f->hosts[i]);
-		registrar_fleet(f->hosts[i].registrar, &fleet);
+		struct registrar_fleet fleet = fleet_numbers(f->hosts[i].registrar);
 		assert_int_equal(fleet.moving, 0);
 	}
 	fleet_assert_none_open(f);

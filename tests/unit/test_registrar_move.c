@@ -144,8 +144,7 @@ static void a_doubtful_commit_gives_it_away_once(void **state)
 	assert_string_equal(served(f, "xx"), "");
 	fleet_settle(f);
 	assert_string_equal(served(f, "xx"), "b");
-	struct registrar_fleet fleet;
-	registrar_fleet(a->registrar, &fleet);
+	struct registrar_fleet fleet = fleet_numbers(a->registrar);
 	assert_int_equal(fleet.moving, 0);
 }
 
@@ -374,8 +373,7 @@ static void needs_a_fleet(void **state)
 	assert_int_equal(registrar_hosts(c->registrar, &hosts, &c->diag), 0);
 	assert_int_equal(json_array_size(hosts), 1);
 	assert_null(json_object_get(json_array_get(hosts, 0), "name"));
-	struct registrar_fleet fleet;
-	registrar_fleet(c->registrar, &fleet);
+	struct registrar_fleet fleet = fleet_numbers(c->registrar);
 	assert_false(fleet.joined);
 	json_decref(hosts);
 }

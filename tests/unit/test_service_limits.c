@@ -121,6 +121,49 @@ static void each_has_its_own(void **state)
 	assert_int_equal(passed(f, "plain", 0, NOW_NS, 9), 0);
 }
 
+/* What a connection costs on which nothing was asked. */
+static void looked_at_and_charged(void **state)
+{
+	struct fixture *f = *state;
+	struct service_worker *worker = f->workers[0];
+	struct entry *entry = entry_of(f, "plain");
+	limit_all(f, 10, 5);
+	for (int i = 0; i < 5; i++) {
+		assert_false(
+			service_is_throttled(worker, entry, NOW_NS)); /* looking takes nothing */
+		assert_false(service_is_throttled(worker, entry, NOW_NS));
+		service_charge(worker, entry, NOW_NS);
+	}
+	assert_true(service_is_throttled(worker, entry, NOW_NS));
+	assert_true(service_is_throttled(f->workers[1], entry, NOW_NS)); /* all workers' */
+	assert_false(service_is_throttled(worker, f->service.nobody, NOW_NS));
+	assert_int_equal(passed(f, "plain", 0, NOW_NS, 3), 0);
+	/* Nothing is owed, however much too often it was charged. */
+	for (int i = 0; i < 100; i++) {
+		service_charge(worker, entry, NOW_NS);
+	}
+	assert_true(service_is_throttled(worker, entry, NOW_NS + NS_PER_S / 10 - 1));
+	assert_false(service_is_throttled(worker, entry, NOW_NS + NS_PER_S / 10));
+	assert_int_equal(passed(f, "plain", 0, NOW_NS + NS_PER_S / 10, 3), 1);
+	limit_all(f, 0, 0);
+	for (int i = 0; i < 100; i++) {
+		service_charge(worker, entry, NOW_NS);
+		assert_false(service_is_throttled(worker, entry, NOW_NS));
+	}
+}
+
+static void counting_who_is_cut_off(void **state)
+{
+	struct fixture *f = *state;
+	struct service_worker *worker = f->workers[0];
+	struct entry *entry = entry_of(f, "plain");
+	service_count_cut_off(worker, entry);
+	service_count_cut_off(worker, NULL);
+	assert_int_equal(stats_get(&worker->stats, STATS_THROTTLED), 2);
+	assert_int_equal(entry_counter(f->registry, entry, STATS_THROTTLED), 1);
+	assert_int_equal(stats_get(&worker->stats, STATS_V1 + STATS_503), 0); /* no reply */
+}
+
 static void no_limit(void **state)
 {
 	struct fixture *f = *state;
@@ -215,9 +258,11 @@ int main(void)
 		TEST(clock_that_is_set_back),
 		TEST(clock_that_is_a_moment_behind),
 		TEST(each_has_its_own),
+		TEST(looked_at_and_charged),
 		TEST(no_limit),
 		TEST(throttled_replies),
 		TEST(counting_alone),
+		TEST(counting_who_is_cut_off),
 		cmocka_unit_test(numbers_of_statuses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -505,6 +505,29 @@ static void depth(void **state)
 	}
 }
 
+/* As deep as can be, each name as long as can be. */
+static void longest_path(void **state)
+{
+	(void)state;
+	static char path[TREE_DEPTH_MAX * 256];
+	struct builder builder = BUILDER_EMPTY;
+	struct tree *tree = NULL;
+	struct tree_hit hit;
+	const struct str whole = {path, sizeof path - 1};
+	memset(path, 'x', sizeof path);
+	for (size_t i = 255; i < sizeof path; i += 256) {
+		path[i] = '/';
+	}
+	builder_put(&builder, whole, TREE_TEXT, STR("v"));
+	assert_int_equal(builder_finish(&builder, &tree), 0);
+	builder_done(&builder);
+	assert_int_equal(tree_find(tree, TREE_LATEST, whole, &hit), 0);
+	assert_true(str_eq(hit.value, STR("v")));
+	assert_int_equal(tree_find(tree, TREE_LATEST, (struct str){path, sizeof path - 2}, &hit),
+		E_NOTFOUND);
+	tree_free(tree);
+}
+
 static void length_of_names_and_values(void **state)
 {
 	(void)state;
@@ -671,6 +694,7 @@ int main(void)
 		cmocka_unit_test(role_of_the_instance_itself),
 		cmocka_unit_test(number_of_nodes),
 		cmocka_unit_test(depth),
+		cmocka_unit_test(longest_path),
 		cmocka_unit_test(length_of_names_and_values),
 		cmocka_unit_test(first_failure_is_kept),
 		cmocka_unit_test(too_large_an_instance),

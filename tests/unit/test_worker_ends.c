@@ -37,6 +37,23 @@ static void test_half_close(void **state)
 	EXPECT_END(c);
 }
 
+/* The last reply comes with the end: when its bytes are there, so is that. */
+static void test_one_packet(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20 && !TOY_TLS; i++) {
+		char bytes[512];
+		struct client *c = dial(0);
+		say_text(c, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+		struct pollfd poll_fd = {.fd = c->fd, .events = POLLIN};
+		assert_int_equal(poll(&poll_fd, 1, 10000), 1);
+		ssize_t n = recv(c->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+		assert_true(n > 5 && memcmp(bytes + n - 5, "hello", 5) == 0);
+		assert_int_equal(recv(c->fd, bytes, sizeof bytes, MSG_DONTWAIT), 0);
+		hang_up(c);
+	}
+}
+
 /* Everything is answered that was asked before the fault, nothing that comes behind it. */
 static void test_refusals(void **state)
 {
@@ -455,6 +472,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		toy_test(test_half_close),
+		toy_test(test_one_packet),
 		toy_test(test_refusals),
 		toy_test(test_lines_without_end),
 		toy_test(test_body_cap),

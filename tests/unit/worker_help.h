@@ -17,6 +17,7 @@
  *	/close       "bye", and closes
  *	/later       "now", once toy.ready is set
  *	/hop/N       "hop", with hop limit N
+ *	/often       "slowly", and reads no more for a moment
  *	/peer        address, listener, whether by IPv6
  */
 #ifndef TELLTALE_UNIT_WORKER_HELP_H
@@ -61,6 +62,7 @@ struct toy {
 	size_t table_size;
 	_Atomic unsigned admitted, left, answered, refused, put_off, turns, idles;
 	_Atomic unsigned refuse_with; /* 0, or what admit() says */
+	void (*admitting)(void);      /* called by admit(); NULL: nothing is */
 	_Atomic bool ready;
 	_Atomic unsigned closed[TOY_ROOM]; /* how often each listener was */
 	_Atomic bool ended;                /* http_worker_run() has returned */
@@ -89,6 +91,9 @@ static unsigned on_admit(void *ctx, struct http_peer *peer)
 {
 	struct toy *t = ctx;
 	peer->cookie = t;
+	if (t->admitting) {
+		t->admitting();
+	}
 	if (t->refuse_with) {
 		return t->refuse_with;
 	}
@@ -168,6 +173,9 @@ static void on_answer(
 		   str_to_u64(str_from(target, 5), &number) == 0) {
 		resp->hop_limit = (uint8_t)number;
 		toy_reply(resp, 200, STR("hop"));
+	} else if (str_eq(target, STR("/often"))) {
+		resp->pause = true;
+		toy_reply(resp, 503, STR("slowly"));
 	} else {
 		toy_reply(resp, 404, STR("nothing"));
 	}
