@@ -89,7 +89,12 @@ def listed(host):
 
 
 def is_applied(host, name, **members):
-    have = options(host, name)
+    """Whether that is known: not while its host can't be asked for."""
+    answer = ask(host, "GetInstance", instanceName=name)
+    if answer.status == 500:
+        answer.refused("ServiceException")
+        return False
+    have = answer.ok()["instance"]["metadataOptions"]
     return have["state"] == "applied" and all(have[key] == value for key, value in members.items())
 
 

@@ -3,6 +3,7 @@
 All the while guests ask on every host, and get what they always got: none of it is their trouble.
 """
 
+import collections
 import json
 import random
 import re
@@ -144,8 +145,12 @@ def test_concurrent_changes_from_all_hosts_end_alike(fleet):
     records = audits(hosts[1])
     fresh = [one["action"].partition(":")[2] for one in records[: len(records) - before] if one["result"] == "ok"]
     done = [operation for operator in operators for operation in operator.done]
-    assert sorted(fresh) == sorted(done)
     refused = [reason for operator in operators for reason in operator.refused]
+    # One that was changed may be gone before it can be shown.
+    assert not collections.Counter(done) - collections.Counter(fresh)
+    more = collections.Counter(fresh) - collections.Counter(done)
+    assert set(more) <= {"UpdateInstanceMetadataOptions"}, more
+    assert more.total() <= sum(code == "NotFoundException" for code, _ in refused)
     print(f"{len(done)} done, {len(refused)} refused")
     busy = [reason for reason in refused if reason[0] == "ServiceException"]
     assert len(done) > 30
@@ -505,4 +510,35 @@ def test_a_fleet_does_not_come_back_all_at_once(fleet, lines):
     came = [max(way.came) for way in ways]
     print(f"tries {[len(times) for times in tries]}, back within {max(came) - min(came):.1f} s")
     assert max(came) - min(came) > 0.1
+    fleet.check_quiet()
+
+
+def test_a_host_restarts_while_the_database_hangs(fleet):
+    """Neither its end nor its start waits for long, and what was counted meanwhile is kept."""
+    a, b = fleet.start("a", "b")
+    put(b, instance(1))
+    guest = b.client("127.0.1.1")
+    token = guest.put_token()
+    for _ in range(5):
+        assert guest.get(ID).status == 200
+    with fleet.server.frozen():
+        for _ in range(6):
+            assert guest.get(ID).status == 200
+        begun = time.monotonic()
+        b.stop()
+        stopped = time.monotonic()
+        b.start()
+        started = time.monotonic()
+        assert guest.get(ID, token).status == 200
+        for _ in range(7):
+            assert guest.get(ID).status == 200
+        assert counted(b, "web-1") == 18
+    print(f"stopped in {stopped - begun:.1f} s, started in {started - stopped:.1f} s")
+    assert stopped - begun < 10.0
+    assert started - stopped < 10.0
+    wait_connected(a, b)
+    assert counted(b, "web-1") == 18
+    b.restart()
+    for host in (a, b):
+        assert counted(host, "web-1") == 18
     fleet.check_quiet()
