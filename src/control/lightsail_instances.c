@@ -13,8 +13,7 @@ static int show(struct call *call, struct str name, json_t **ret_view)
 /* An instance as Lightsail shows it: without what is telltale's own. */
 static void strip(json_t *view)
 {
-	static const char *const own[] = {
-		"instanceId", "match", "counters", "host", "nextHost"};
+	static const char *const own[] = {"instanceId", "match", "counters", "host", "nextHost"};
 	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
 		(void)json_object_del(view, own[i]); /* those that are there */
 	}

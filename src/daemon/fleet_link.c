@@ -163,8 +163,7 @@ static void turn(struct fleet_link *link)
 		left_ms = sooner(left_ms, link->soon_ms);
 	}
 	struct pollfd wait[] = {{.fd = link->wake_fd, .events = POLLIN},
-		{.fd = link->listener ? postgres_listen_fd(link->listener) : -1,
-			.events = POLLIN}};
+		{.fd = link->listener ? postgres_listen_fd(link->listener) : -1, .events = POLLIN}};
 	(void)poll(wait, 2, (int)left_ms); /* whatever it says, it is looked at */
 	if (atomic_load_explicit(&link->stop, memory_order_acquire)) {
 		return;
