@@ -11,8 +11,9 @@
 #include "platform/clock.h"
 #include "store/postgres_listen.h"
 
-#define SOON_MS     1  /* while workers still have to take what was published … */
-#define SOON_MAX_MS 50 /* … and when one of them takes long */
+#define SOON_MS     1   /* while workers still have to take what was published … */
+#define SOON_MAX_MS 50  /* … and when one of them takes long */
+#define LOOK_MS     250 /* whether a control call was not answered: there may be a database again */
 
 struct fleet_link {
 	struct fleet_link_config config;
@@ -159,8 +160,8 @@ static void turn(struct fleet_link *link)
 	if (link->check_ms > now_ms) {
 		left_ms = link->check_ms - now_ms;
 	}
-	if (link->listener && link->soon_ms) {
-		left_ms = sooner(left_ms, link->soon_ms);
+	if (link->listener) {
+		left_ms = sooner(left_ms, link->soon_ms ? link->soon_ms : LOOK_MS);
 	}
 	struct pollfd wait[] = {{.fd = link->wake_fd, .events = POLLIN},
 		{.fd = link->listener ? postgres_listen_fd(link->listener) : -1, .events = POLLIN}};

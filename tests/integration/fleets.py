@@ -47,7 +47,7 @@ class ControlSocket(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
-def ask(host, operation, **members):
+def ask(host, operation, /, **members):
     """An operation of telltale's own protocol, at one daemon."""
     conn = ControlSocket(host.socket_path)
     begun = time.monotonic()

@@ -222,12 +222,19 @@ class Proxy:
         self._call(self._cut)
 
     def close(self):
+        self.hole = False
         self._call(self.server.close)
         self._call(self._cut)
-        self._call(lambda: [task.cancel() for task in asyncio.all_tasks(self.loop)])
+        asyncio.run_coroutine_threadsafe(self._end(), self.loop).result(10)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
+
+    async def _end(self):
+        tasks = asyncio.all_tasks(self.loop) - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _call(self, function):
         done = threading.Event()
