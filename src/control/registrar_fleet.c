@@ -8,6 +8,7 @@
 #include "control/outbox.h"
 #include "control/registrar_elsewhere.h"
 #include "control/row.h"
+#include "control/token_secrets.h"
 #include "store/fleet_store.h"
 
 #define SEND_MOST   100 /* runs at once: the lock is held meanwhile */
@@ -41,21 +42,15 @@ void registrar_leave(struct registrar *registrar)
 	}
 }
 
-static int on_own_row(void *ctx, const struct store_host *host)
-{
-	(void)host;
-	*(bool *)ctx = true;
-	return 0;
-}
-
+/* The secrets are copied after the instances. */
 bool registrar_has_copy(struct registrar *registrar)
 {
-	bool any = false;
+	CLEANUP(secret_done) struct secret value = {0};
 	struct store *copy = registrar->points;
 	pthread_mutex_lock(&registrar->lock);
-	(void)!copy->ops->host_get(copy, registrar->host, on_own_row, &any, NULL);
+	int rc = copy->ops->secret_get(copy, STR(TOKEN_SECRETS_NAME), &value, NULL);
 	pthread_mutex_unlock(&registrar->lock);
-	return any;
+	return rc == 0;
 }
 
 static int refresh_secrets(struct registrar *registrar, struct diag *diag)

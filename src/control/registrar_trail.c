@@ -20,7 +20,7 @@ void registrar_await_one(struct registrar *registrar, json_t *operation, json_t 
 	}
 	registrar->waiting = more;
 	/* The reply that shows how it began has it too, so it is a copy that ends. */
-	json_t *copy = json_copy(operation);
+	json_t *copy = json_deep_copy(operation);
 	if (copy) {
 		registrar->waiting[registrar->n_waiting++] =
 			(struct waiting){copy, json_incref(why), mark};

@@ -64,6 +64,16 @@ static inline int fleet_attach(struct fleet_test *f, struct host *h)
 	return registrar_attach(h->registrar, h->connection, &f->diag);
 }
 
+/* As the first daemon of a fleet makes it. */
+static inline int fleet_make_secret(struct fleet_test *f)
+{
+	const struct store_ops *ops = f->database->ops;
+	TRY(ops->begin(f->database, &f->diag));
+	TRY(ops->secret_put(f->database, STR("token-secret"),
+		STR("0123456789abcdef0123456789abcdef"), &f->diag));
+	return ops->commit(f->database, &f->diag);
+}
+
 static inline int fleet_setup(void **state)
 {
 	static const char *const names[FLEET_HOSTS] = {"a", "b", "c"};
@@ -71,6 +81,9 @@ static inline int fleet_setup(void **state)
 	*state = f;
 	control_clock_s = CONTROL_NOW_S;
 	f->database = store_memory_new();
+	if (fleet_make_secret(f) < 0) {
+		return -1;
+	}
 	for (unsigned i = 0; i < FLEET_HOSTS; i++) {
 		struct host *h = &f->hosts[i];
 		h->name = names[i];

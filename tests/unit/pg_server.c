@@ -270,7 +270,7 @@ static void end_shared(void)
 
 struct pg_server *pg_server_shared(void)
 {
-	if (shared.pid == 0) {
+	if (!shared.folder[0]) { /* one that is stopped is there, too */
 		owner = getpid();
 		pg_server_start(&shared, NULL);
 		(void)atexit(end_shared);
