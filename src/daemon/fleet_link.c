@@ -146,6 +146,15 @@ static int listen_turn(struct fleet_link *link, bool readable, struct diag *diag
 	return rc;
 }
 
+/* The connection that listens may be cut while the store's is well: then it alone is made anew. */
+static int listen_again(struct fleet_link *link, struct diag *diag)
+{
+	postgres_listen_free(link->listener);
+	link->listener = NULL;
+	TRY(postgres_listen_new(link->config.url, link->config.host, &link->listener, diag));
+	return catch_up(link, true, diag);
+}
+
 static void acknowledge(struct fleet_link *link)
 {
 	bool waits = registrar_acknowledge(link->config.registrar);
@@ -176,6 +185,9 @@ static void turn(struct fleet_link *link)
 		return;
 	}
 	int rc = listen_turn(link, wait[1].revents != 0, &diag);
+	if (rc == E_AWAY && registrar_is_attached(link->config.registrar)) {
+		rc = listen_again(link, &diag);
+	}
 	if (rc == 0) {
 		acknowledge(link);
 	}
