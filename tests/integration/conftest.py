@@ -146,8 +146,7 @@ def needs_ipv6():
 @pytest.fixture(scope="module")
 def server():
     """A PostgreSQL; each test has a database of its own in it."""
-    if postgres.binaries() is None:
-        pytest.skip("NO PostgreSQL HERE, NOT TESTED: script/setup --test installs it")
+    postgres.require()
     made = postgres.Postgres()
     yield made
     made.close()

@@ -348,8 +348,7 @@ def test_a_slow_line_slows_operators_alone(fleet, lines):
 
 
 def test_a_replica_takes_over(workshop):
-    if postgres.binaries() is None:
-        pytest.skip("NO PostgreSQL HERE, NOT TESTED: script/setup --test installs it")
+    postgres.require()
     primary = postgres.Postgres()
     replica = fleet = None
     try:
