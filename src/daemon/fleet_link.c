@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "platform/clock.h"
+#include "store/postgres.h"
 #include "store/postgres_listen.h"
 
 #define SOON_MS     1   /* while workers still have to take what was published … */
@@ -26,6 +27,7 @@ struct fleet_link {
 	uint64_t wait_ms;  /* after the next failure */
 	uint64_t soon_ms;  /* how soon to acknowledge; 0: nothing waits */
 	struct log_limit limit;
+	struct log_limit reader_limit;
 };
 
 /* Up to a fifth more or less, so that a fleet does not do it all at one moment. */
@@ -63,6 +65,25 @@ static int attach(struct fleet_link *link, struct diag *diag)
 	return 0;
 }
 
+/* A replica is a help, and no more: without one the database is asked. */
+static void attach_reader(struct fleet_link *link)
+{
+	struct diag diag = {{0}};
+	struct store *reader;
+	if (link->config.replica.n == 0 || registrar_has_reader(link->config.registrar)) {
+		return;
+	}
+	if (postgres_open_reader(link->config.replica, &reader, &diag) == 0) {
+		registrar_attach_reader(link->config.registrar, reader);
+		return;
+	}
+	uint32_t held;
+	if (log_limit_pass(&link->reader_limit, clock_wall_s(), &held)) {
+		LOG(LOG_WARN, "daemon", "the replica can't be used, the database is read instead",
+			LOG_TEXT("error", diag.text), LOG_INT("more", held));
+	}
+}
+
 int fleet_link_connect(struct fleet_link *link, struct diag *diag)
 {
 	int rc = attach(link, diag);
@@ -71,6 +92,7 @@ int fleet_link_connect(struct fleet_link *link, struct diag *diag)
 		link->wait_ms = FLEET_LINK_WAIT_MS;
 		link->check_ms = now_ms + about(FLEET_LINK_CHECK_MS);
 		link->soon_ms = SOON_MS;
+		attach_reader(link);
 		return 0;
 	}
 	link->check_ms = now_ms + about(link->wait_ms);
@@ -130,6 +152,7 @@ static int listen_turn(struct fleet_link *link, bool readable, struct diag *diag
 	if (due) {
 		TRY(postgres_listen_ping(link->listener, diag));
 		link->check_ms = now_ms + about(FLEET_LINK_CHECK_MS);
+		attach_reader(link);
 	}
 	if (readable || due) {
 		TRY(postgres_listen_read(link->listener, &told, diag));
