@@ -64,6 +64,7 @@ struct config {
 	bool listen_default; /* nothing was said: an address that the machine lacks is no fault */
 	struct config_control control;
 	struct str store;      /* sqlite://PATH, absolute, or postgresql://… */
+	struct str replica;    /* postgresql://… to read from; empty: none */
 	struct str host;       /* which of a fleet's; empty: the machine has no fit name */
 	struct str local_copy; /* path; empty: there is no usual place */
 	struct str user;       /* empty: stays who it is */

@@ -130,6 +130,13 @@ const struct setting settings[] = {
 		.usual = default_store,
 		.flag = "--store",
 		.help = "where instances and secrets are kept, sqlite:PATH or postgresql://…"},
+	{.name = STR_INIT("storeReplica"),
+		.type = SETTING_STORE,
+		.change = SETTING_RESTART,
+		.offset = AT(replica),
+		.fits = store_url_is_fleet,
+		.must = "postgresql://…",
+		.help = "a replica of the fleet's database, for lists, records and metrics"},
 	{.name = STR_INIT("host"),
 		.type = SETTING_TEXT,
 		.change = SETTING_RESTART,
@@ -365,11 +372,14 @@ static int take_path(const struct setting *row, struct arena *arena, const char 
  * sqlite:PATH, sqlite://PATH; three slashes are an absolute path. What libpq understands is left to it, but
  * it must be a URL.
  */
-static int take_store(struct arena *arena, const char *file, struct str text, struct str *ret_text,
-	struct diag *diag)
+static int take_store(const struct setting *row, struct arena *arena, const char *file,
+	struct str text, struct str *ret_text, struct diag *diag)
 {
 	CLEANUP(buf_done) struct buf url = BUF_EMPTY;
 	struct str path = text;
+	if (row->fits && !row->fits(text)) {
+		return diag_set(diag, E_SYNTAX, "must be %s", row->must);
+	}
 	if (store_url_is_fleet(text) && check_line(text)) {
 		return keep(arena, text, ret_text);
 	}
@@ -409,7 +419,7 @@ int setting_take(const struct setting *row, struct arena *arena, const char *fil
 	case SETTING_FILE:
 		return take_path(row, arena, file, text, at, diag);
 	case SETTING_STORE:
-		return take_store(arena, file, text, at, diag);
+		return take_store(row, arena, file, text, at, diag);
 	case SETTING_LISTEN:
 	case SETTING_CREDENTIALS:
 	case SETTING_INSTANCES:

@@ -151,6 +151,10 @@ MUST_CHECK int registrar_attach(
 /* Do not ask it any more. */
 void registrar_detach(struct registrar *registrar);
 
+/* Take a replica of the database: lists, records and metrics are read from it, as long as it can be reached. */
+void registrar_attach_reader(struct registrar *registrar, struct store *reader);
+bool registrar_has_reader(struct registrar *registrar);
+
 bool registrar_is_attached(struct registrar *registrar);
 
 /* Publish what others have changed. secrets: what the account prefers may have changed as well. */

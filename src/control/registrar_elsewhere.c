@@ -243,19 +243,31 @@ static int list_slice(
 	return buf_status(ret_last);
 }
 
+/* The next rows of all hosts. Returns E_AGAIN when there are more. */
+static int read_slice(
+	struct registrar *registrar, struct str after, struct slice *slice, struct diag *diag)
+{
+	struct store *store;
+	int rc;
+	do {
+		store = registrar_reader(registrar);
+		slice_done(slice);
+		rc = store->ops->instance_each(
+			store, (struct str){NULL, 0}, after, on_row, slice, diag);
+	} while (registrar_read_again(registrar, store, rc));
+	return rc;
+}
+
 static int list_all(struct listing *listing, struct slice *slice, struct buf *last, bool *ret_more,
 	struct diag *diag)
 {
-	struct store *store = listing->registrar->store;
 	int rc, ended;
 	*ret_more = false;
 	do {
 		CLEANUP(buf_done) struct buf after = BUF_EMPTY;
 		buf_add(&after, buf_str(last));
 		TRY(buf_status(&after));
-		slice_done(slice);
-		rc = store->ops->instance_each(
-			store, (struct str){NULL, 0}, buf_str(&after), on_row, slice, diag);
+		rc = read_slice(listing->registrar, buf_str(&after), slice, diag);
 		if (rc < 0 && rc != E_AGAIN) {
 			return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
 		}

@@ -83,6 +83,35 @@ void registrar_detach(struct registrar *registrar)
 	pthread_mutex_unlock(&registrar->lock);
 }
 
+void registrar_attach_reader(struct registrar *registrar, struct store *reader)
+{
+	pthread_mutex_lock(&registrar->lock);
+	fleet_store_attach_reader(registrar->store, reader);
+	pthread_mutex_unlock(&registrar->lock);
+}
+
+bool registrar_has_reader(struct registrar *registrar)
+{
+	pthread_mutex_lock(&registrar->lock);
+	bool has = fleet_store_has_reader(registrar->store);
+	pthread_mutex_unlock(&registrar->lock);
+	return has;
+}
+
+struct store *registrar_reader(struct registrar *registrar)
+{
+	return registrar->fleet ? fleet_store_reader(registrar->store) : registrar->store;
+}
+
+bool registrar_read_again(struct registrar *registrar, const struct store *reader, int rc)
+{
+	if (rc != E_AWAY || reader == registrar->store) {
+		return false;
+	}
+	fleet_store_attach_reader(registrar->store, NULL);
+	return true;
+}
+
 bool registrar_is_attached(struct registrar *registrar)
 {
 	pthread_mutex_lock(&registrar->lock);

@@ -108,8 +108,13 @@ int registrar_history(struct registrar *registrar, const struct history_query *q
 	registrar_record(registrar); /* what is not recorded is this minute's, then */
 	registrar_send_points(registrar);
 	const struct entry *live = registry_find_id(registrar->registry, query->instance_id);
-	int rc = history_read(registrar->store, registrar->registry, live, query,
-		registrar->now_s(), on_point, ctx, diag);
+	struct store *store;
+	int rc;
+	do {
+		store = registrar_reader(registrar);
+		rc = history_read(store, registrar->registry, live, query, registrar->now_s(),
+			on_point, ctx, diag);
+	} while (registrar_read_again(registrar, store, rc));
 	pthread_mutex_unlock(&registrar->lock);
 	return rc;
 }
@@ -139,10 +144,8 @@ static int on_run(void *ctx, const struct store_points *points)
 	return all ? E_EXISTS : 0;
 }
 
-static int look(
-	struct registrar *registrar, struct str id, int64_t since_s, bool *has, struct diag *diag)
+static int look(struct store *store, struct str id, int64_t since_s, bool *has, struct diag *diag)
 {
-	struct store *store = registrar->store;
 	for (unsigned grain = 0; grain < POINTS_GRAINS; grain++) {
 		struct looking looking = {.grain = grain, .since_s = since_s, .has = has};
 		int rc = store->ops->points_each(store, id, points_grains[grain].period_s,
@@ -164,7 +167,12 @@ int registrar_history_has(struct registrar *registrar, struct str id, int64_t si
 	for (unsigned metric = 0; live && metric < HISTORY_METRICS; metric++) {
 		has[metric] = history_pending(registrar->registry, live, metric) > 0;
 	}
-	int rc = look(registrar, id, since_s < 0 ? 0 : since_s, has, diag);
+	struct store *store;
+	int rc;
+	do {
+		store = registrar_reader(registrar);
+		rc = look(store, id, since_s < 0 ? 0 : since_s, has, diag);
+	} while (registrar_read_again(registrar, store, rc));
 	pthread_mutex_unlock(&registrar->lock);
 	TRY(rc);
 	memcpy(ret_has, has, sizeof has);
@@ -239,13 +247,18 @@ static int merge(const struct listing *listing, json_t *ids, bool *ret_more)
 static int list(struct registrar *registrar, struct listing *listing, json_t *ids, bool *ret_more,
 	struct diag *diag)
 {
-	struct store *store = registrar->store;
 	size_t count = registry_count(registrar->registry);
 	listing->live = calloc(count + 1, sizeof *listing->live);
 	if (!listing->live || !listing->stored || !ids) {
 		return diag_set(diag, -ENOMEM, "out of memory");
 	}
-	int rc = store->ops->points_instances(store, on_stored, listing, diag);
+	struct store *store;
+	int rc;
+	do {
+		store = registrar_reader(registrar);
+		(void)json_array_clear(listing->stored); /* it is an array */
+		rc = store->ops->points_instances(store, on_stored, listing, diag);
+	} while (registrar_read_again(registrar, store, rc));
 	TRY(rc == E_AGAIN ? 0 : rc);
 	(void)registry_each(registrar->registry, on_live, listing); /* never stopped */
 	qsort(listing->live, listing->n_live, sizeof *listing->live, by_id);

@@ -102,6 +102,12 @@ static inline int registrar_change(struct registrar *registrar, const struct dee
 /* Forget what registrar_join() and the others have made. */
 void registrar_leave(struct registrar *registrar);
 
+/* Where reads go that may be a moment old: to the fleet's replica, where there is one. */
+struct store *registrar_reader(struct registrar *registrar);
+
+/* After such a read: whether the replica has gone, and it must be done once more, elsewhere. */
+bool registrar_read_again(struct registrar *registrar, const struct store *reader, int rc);
+
 /* Publish what others have changed, or, with `all`, whatever is not as the database has it. */
 MUST_CHECK int registrar_bring_up(struct registrar *registrar, bool all, struct diag *diag);
 

@@ -160,15 +160,27 @@ int registrar_operations(struct registrar *registrar, const struct registrar_tra
 	return finish(&reading, rc, ret_list, ret_before, diag);
 }
 
+static int read_audits(struct registrar *registrar, const struct registrar_trail *query,
+	struct reading *reading, struct diag *diag)
+{
+	struct store *store;
+	int rc;
+	do {
+		store = registrar_reader(registrar);
+		(void)json_array_clear(reading->list); /* it is an array */
+		reading->more = false;
+		rc = store->ops->audit_each(
+			store, query->resource, query->before, on_audit, reading, diag);
+	} while (registrar_read_again(registrar, store, rc));
+	return rc;
+}
+
 int registrar_audits(struct registrar *registrar, const struct registrar_trail *query,
 	json_t **ret_list, uint64_t *ret_before, struct diag *diag)
 {
-	struct store *store = registrar->store;
 	struct reading reading = {.list = json_array(), .most = query->most};
 	pthread_mutex_lock(&registrar->lock);
-	int rc = reading.list ? store->ops->audit_each(store, query->resource, query->before,
-					on_audit, &reading, diag)
-			      : -ENOMEM;
+	int rc = reading.list ? read_audits(registrar, query, &reading, diag) : -ENOMEM;
 	pthread_mutex_unlock(&registrar->lock);
 	return finish(&reading, rc, ret_list, ret_before, diag);
 }

@@ -247,6 +247,7 @@ static int join(struct daemon *daemon, struct diag *diag)
 	const struct config *config = daemon->first;
 	const struct fleet_link_config link = {.registrar = daemon->registrar,
 		.url = config->store,
+		.replica = config->replica,
 		.host = config->host,
 		.on_news = on_news,
 		.ctx = daemon};

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "platform/clock.h"
+#include "store/postgres.h"
 #include "store/postgres_listen.h"
 
 #define SOON_MS     1   /* while workers still have to take what was published … */
@@ -25,8 +26,9 @@ struct fleet_link {
 	uint64_t check_ms; /* when to ask in any case, or to connect */
 	uint64_t wait_ms;  /* after the next failure */
 	uint64_t soon_ms;  /* how soon to acknowledge; 0: nothing waits */
-	/* Two, so that beside that it has gone it is told why it does not come back. */
+	/* Apart, so that beside that it has gone it is told why it does not come back. */
 	struct log_limit gone_limit, fail_limit;
+	struct log_limit reader_limit;
 };
 
 /* Up to a fifth more or less, so that a fleet does not do it all at one moment. */
@@ -64,6 +66,25 @@ static int attach(struct fleet_link *link, struct diag *diag)
 	return 0;
 }
 
+/* A replica is a help, and no more: without one the database is asked. */
+static void attach_reader(struct fleet_link *link)
+{
+	struct diag diag = {{0}};
+	struct store *reader;
+	if (link->config.replica.n == 0 || registrar_has_reader(link->config.registrar)) {
+		return;
+	}
+	if (postgres_open_reader(link->config.replica, &reader, &diag) == 0) {
+		registrar_attach_reader(link->config.registrar, reader);
+		return;
+	}
+	uint32_t held;
+	if (log_limit_pass(&link->reader_limit, clock_wall_s(), &held)) {
+		LOG(LOG_WARN, "daemon", "the replica can't be used, the database is read instead",
+			LOG_TEXT("error", diag.text), LOG_INT("more", held));
+	}
+}
+
 int fleet_link_connect(struct fleet_link *link, struct diag *diag)
 {
 	int rc = attach(link, diag);
@@ -72,6 +93,7 @@ int fleet_link_connect(struct fleet_link *link, struct diag *diag)
 		link->wait_ms = FLEET_LINK_WAIT_MS;
 		link->check_ms = now_ms + about(FLEET_LINK_CHECK_MS);
 		link->soon_ms = SOON_MS;
+		attach_reader(link);
 		return 0;
 	}
 	link->check_ms = now_ms + about(link->wait_ms);
@@ -132,6 +154,7 @@ static int listen_turn(struct fleet_link *link, bool readable, struct diag *diag
 	if (due) {
 		TRY(postgres_listen_ping(link->listener, diag));
 		link->check_ms = now_ms + about(FLEET_LINK_CHECK_MS);
+		attach_reader(link);
 	}
 	if (readable || due) {
 		TRY(postgres_listen_read(link->listener, &told, diag));
@@ -147,6 +170,15 @@ static int listen_turn(struct fleet_link *link, bool readable, struct diag *diag
 		return 0;
 	}
 	return rc;
+}
+
+/* The connection that listens may be cut while the store's is well: then it alone is made anew. */
+static int listen_again(struct fleet_link *link, struct diag *diag)
+{
+	postgres_listen_free(link->listener);
+	link->listener = NULL;
+	TRY(postgres_listen_new(link->config.url, link->config.host, &link->listener, diag));
+	return catch_up(link, true, diag);
 }
 
 static void acknowledge(struct fleet_link *link)
@@ -179,6 +211,9 @@ static void turn(struct fleet_link *link)
 		return;
 	}
 	int rc = listen_turn(link, wait[1].revents != 0, &diag);
+	if (rc == E_AWAY && registrar_is_attached(link->config.registrar)) {
+		rc = listen_again(link, &diag);
+	}
 	if (rc == 0) {
 		acknowledge(link);
 	}

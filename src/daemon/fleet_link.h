@@ -24,8 +24,9 @@ struct fleet_link;
 
 struct fleet_link_config {
 	struct registrar *registrar;
-	struct str url;  /* borrowed */
-	struct str host; /* borrowed */
+	struct str url;     /* borrowed */
+	struct str replica; /* the same; empty: none */
+	struct str host;    /* borrowed */
 	/* The fleet's secrets may have changed, or there is a database again. */
 	void (*on_news)(void *ctx);
 	void *ctx;

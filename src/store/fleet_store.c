@@ -6,7 +6,8 @@ struct fleet_store {
 	struct store store;
 	struct store *database; /* NULL: none has been attached */
 	struct store *copy;
-	bool away; /* the database has said so */
+	struct store *reader; /* NULL: none */
+	bool away;            /* the database has said so */
 };
 
 static struct fleet_store *of(const struct store *store)
@@ -348,6 +349,7 @@ static void fleet_free(struct store *store)
 {
 	struct fleet_store *f = of(store);
 	store_free(f->database);
+	store_free(f->reader);
 	store_free(f->copy);
 	free(f);
 }
@@ -407,6 +409,24 @@ void fleet_store_attach(struct store *store, struct store *database)
 void fleet_store_detach(struct store *store)
 {
 	of(store)->away = true;
+}
+
+void fleet_store_attach_reader(struct store *store, struct store *reader)
+{
+	struct fleet_store *f = of(store);
+	store_free(f->reader);
+	f->reader = reader;
+}
+
+struct store *fleet_store_reader(struct store *store)
+{
+	const struct fleet_store *f = of(store);
+	return f->reader && is_attached(f) ? f->reader : store;
+}
+
+bool fleet_store_has_reader(const struct store *store)
+{
+	return of(store)->reader != NULL;
 }
 
 bool fleet_store_is_attached(const struct store *store)

@@ -28,6 +28,17 @@ void fleet_store_attach(struct store *store, struct store *database);
 /* The database is not asked any more. */
 void fleet_store_detach(struct store *store);
 
+/*
+ * A replica of the database, for reads that may be a moment old; NULL: none. Takes it; one that was there is
+ * freed. Nothing goes to it but by fleet_store_reader().
+ */
+void fleet_store_attach_reader(struct store *store, struct store *reader);
+
+/* Where such reads go: the replica, or this store where there is none or the database is away. Borrowed. */
+struct store *fleet_store_reader(struct store *store);
+
+bool fleet_store_has_reader(const struct store *store);
+
 /* Whether there is a database that has not said E_AWAY. */
 bool fleet_store_is_attached(const struct store *store);
 

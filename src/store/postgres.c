@@ -297,7 +297,7 @@ static const struct store_ops ops = {
 	.points_instances = postgres_points_instances,
 };
 
-int postgres_open(struct str url, struct store **ret_store, struct diag *diag)
+static int open_at(struct str url, bool reads, struct store **ret_store, struct diag *diag)
 {
 	struct postgres_store *s = calloc(1, sizeof *s);
 	if (!s) {
@@ -305,15 +305,29 @@ int postgres_open(struct str url, struct store **ret_store, struct diag *diag)
 	}
 	s->store.ops = &ops;
 	int rc = postgres_target_init(&s->target, url, diag);
+	s->target.reads = reads;
 	if (rc == 0) {
 		postgres_conn_within(&s->conn, POSTGRES_CALL_MS);
 		rc = postgres_conn_open(&s->conn, &s->target, diag);
 	}
-	rc = rc < 0 ? rc : postgres_schema_init(&s->conn, diag);
+	if (rc == 0) {
+		rc = reads ? postgres_schema_check(&s->conn, diag)
+			   : postgres_schema_init(&s->conn, diag);
+	}
 	if (rc < 0) {
 		postgres_free(&s->store);
 		return rc;
 	}
 	*ret_store = &s->store;
 	return 0;
+}
+
+int postgres_open(struct str url, struct store **ret_store, struct diag *diag)
+{
+	return open_at(url, false, ret_store, diag);
+}
+
+int postgres_open_reader(struct str url, struct store **ret_store, struct diag *diag)
+{
+	return open_at(url, true, ret_store, diag);
 }

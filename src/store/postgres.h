@@ -37,4 +37,7 @@
 /* As store_open(). -EOPNOTSUPP where it was built without libpq. */
 MUST_CHECK int postgres_open(struct str url, struct store **ret_store, struct diag *diag);
 
+/* The same of a replica: for reading. It makes no tables; what it shows may be a moment old. */
+MUST_CHECK int postgres_open_reader(struct str url, struct store **ret_store, struct diag *diag);
+
 #endif

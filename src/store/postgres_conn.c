@@ -374,7 +374,8 @@ static int shake_hands(struct postgres_conn *conn, struct diag *diag)
 	return 0;
 }
 
-static int begin_session(struct postgres_conn *conn, struct diag *diag)
+static int begin_session(
+	struct postgres_conn *conn, const struct postgres_target *target, struct diag *diag)
 {
 	if (PQsetnonblocking(conn->pg, 1) < 0) {
 		return postgres_conn_fault(conn, NULL, diag);
@@ -383,9 +384,10 @@ static int begin_session(struct postgres_conn *conn, struct diag *diag)
 	TRY(postgres_conn_ask(conn, session, &result, diag));
 	bool writable = PQntuples(result) == 1 && strcmp(PQgetvalue(result, 0, 0), "f") == 0;
 	PQclear(result);
-	return writable ? 0
-			: postgres_conn_says(conn, E_READONLY, diag,
-				  "it can't be written: a standby, or set to be read only");
+	return writable || target->reads
+		       ? 0
+		       : postgres_conn_says(conn, E_READONLY, diag,
+				 "it can't be written: a standby, or set to be read only");
 }
 
 static int open_one(struct postgres_conn *conn, const struct postgres_target *target, unsigned at,
@@ -406,7 +408,7 @@ static int open_one(struct postgres_conn *conn, const struct postgres_target *ta
 	}
 	if (rc == 0) {
 		name_server(conn);
-		rc = begin_session(conn, diag);
+		rc = begin_session(conn, target, diag);
 	}
 	return rc < 0 ? lose(conn, rc) : 0;
 }

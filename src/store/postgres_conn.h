@@ -28,6 +28,7 @@
 struct postgres_target {
 	PQconninfoOption *options_;
 	unsigned hosts_;
+	bool reads; /* one that can't be written will do */
 };
 
 /* Returns 0, -ENOMEM, or E_SYNTAX. */
@@ -53,7 +54,7 @@ static inline void postgres_conn_within(struct postgres_conn *conn, int64_t ms)
 }
 
 /*
- * Connect to the first of the target's hosts that can be written, until the deadline, of which each
+ * Connect to the first of the target's hosts that can be written (or read, where that will do), until the deadline, of which each
  * host gets its share. Returns 0, E_READONLY when one answered and can't be written, or E_AWAY: also
  * when a server would not have us, as libpq tells that by words alone.
  */

@@ -16,6 +16,11 @@ int postgres_open(struct str url, struct store **ret_store, struct diag *diag)
 	return none(diag);
 }
 
+int postgres_open_reader(struct str url, struct store **ret_store, struct diag *diag)
+{
+	return postgres_open(url, ret_store, diag);
+}
+
 int postgres_listen_new(
 	struct str url, struct str host, struct postgres_listen **ret_listen, struct diag *diag)
 {

@@ -10,12 +10,15 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/integration"))
+import postgres  # noqa: E402
 BINARY = pathlib.Path(os.environ.get("TELLTALE_BIN", ROOT / "build/release/telltale")).resolve()
-GUIDES = ["developer.md", "guests.md", "operator.md", "security.md"]
+GUIDES = ["developer.md", "fleet.md", "guests.md", "operator.md", "security.md"]
 BLOCK = re.compile(r"^```(yaml|console) *(\S*)\n(.*?)^```$", re.M | re.S)
 MARK = "=== telltale example"
 READY_S = 20
@@ -36,9 +39,11 @@ def commands(text):
     return found
 
 
-def script_of(examples):
+def script_of(examples, database=None):
     # Root in the namespace alone, and of the machine's folders only copies: nothing is left behind.
     lines = ["set -m", "exec 2>&1", "ip link set lo up", "mount -t tmpfs none /run", "mount -t tmpfs none /var/lib"]
+    if database:  # at the usual place of its socket
+        lines += ["mkdir /run/postgresql", f"mount --bind {database.root} /run/postgresql"]
     for number, (command, _) in enumerate(examples):
         lines.append(f"echo; echo '{MARK} {number}'")
         if command.endswith("&"):
@@ -63,13 +68,13 @@ def pattern_of(expected):
     return re.compile("".join(parts) + r"\s*\Z")
 
 
-def run(directory, examples):
+def run(directory, examples, database=None):
     environment = {
         "PATH": f"{BINARY.parent}:{os.environ['PATH']}", "HOME": str(directory), "LC_ALL": "C.UTF-8",
         "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", ""),
     }
     done = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--net", "--mount", "bash", "-c", script_of(examples)],
+        ["unshare", "--user", "--map-root-user", "--net", "--mount", "bash", "-c", script_of(examples, database)],
         cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         timeout=180, check=False)
     # The shell tells of a daemon's end whenever it comes.
@@ -89,9 +94,27 @@ def sections(output):
     return found
 
 
+@pytest.fixture
+def database(guide):
+    """What fleet.md takes for granted."""
+    if guide != "fleet.md":
+        yield None
+        return
+    if not postgres.binaries():
+        pytest.skip("PostgreSQL is not installed")
+    server = postgres.Postgres()
+    try:
+        server.psql("create database telltale owner telltale")
+        (server.root / ".s.PGSQL.5432").symlink_to(f".s.PGSQL.{server.port}")
+        server.root.chmod(0o755)
+        yield server
+    finally:
+        server.close()
+
+
 @pytest.mark.skipif(not shutil.which("unshare"), reason="no unshare: no network namespace for the examples")
 @pytest.mark.parametrize("guide", GUIDES)
-def test_the_examples_do_what_the_guide_says(guide, tmp_path):
+def test_the_examples_do_what_the_guide_says(guide, tmp_path, database):
     examples = []
     for kind, name, text in blocks(guide):
         if kind == "yaml":
@@ -101,7 +124,7 @@ def test_the_examples_do_what_the_guide_says(guide, tmp_path):
         else:
             examples += commands(text)
     assert len(examples) > 5, "the guide has lost its examples"
-    output = run(tmp_path, examples)
+    output = run(tmp_path, examples, database)
     results = sections(output)
     for number, (command, expected) in enumerate(examples):
         text, code = results[number]
