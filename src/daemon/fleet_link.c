@@ -26,7 +26,8 @@ struct fleet_link {
 	uint64_t check_ms; /* when to ask in any case, or to connect */
 	uint64_t wait_ms;  /* after the next failure */
 	uint64_t soon_ms;  /* how soon to acknowledge; 0: nothing waits */
-	struct log_limit limit;
+	/* Apart, so that beside that it has gone it is told why it does not come back. */
+	struct log_limit gone_limit, fail_limit;
 	struct log_limit reader_limit;
 };
 
@@ -100,10 +101,10 @@ int fleet_link_connect(struct fleet_link *link, struct diag *diag)
 	return rc;
 }
 
-static void say_away(struct fleet_link *link, const char *msg, const struct diag *diag)
+static void say_away(struct log_limit *limit, const char *msg, const struct diag *diag)
 {
 	uint32_t held;
-	if (log_limit_pass(&link->limit, clock_wall_s(), &held)) {
+	if (log_limit_pass(limit, clock_wall_s(), &held)) {
 		LOG(LOG_WARN, "daemon", msg, LOG_TEXT("error", diag->text), LOG_INT("more", held));
 	}
 }
@@ -112,8 +113,8 @@ static void reconnect(struct fleet_link *link)
 {
 	struct diag diag = {{0}};
 	if (fleet_link_connect(link, &diag) < 0) {
-		say_away(link, "the fleet's database can't be used, guests are served as before",
-			&diag);
+		say_away(&link->fail_limit,
+			"the fleet's database can't be used, guests are served as before", &diag);
 		return;
 	}
 	LOG(LOG_INFO, "daemon", "the fleet's database is there again",
@@ -123,7 +124,8 @@ static void reconnect(struct fleet_link *link)
 
 static void lose(struct fleet_link *link, const struct diag *diag)
 {
-	say_away(link, "the fleet's database has gone, guests are served as before", diag);
+	say_away(&link->gone_limit, "the fleet's database has gone, guests are served as before",
+		diag);
 	registrar_detach(link->config.registrar);
 	postgres_listen_free(link->listener);
 	link->listener = NULL;
@@ -162,7 +164,8 @@ static int listen_turn(struct fleet_link *link, bool readable, struct diag *diag
 	}
 	int rc = catch_up(link, due || (told & POSTGRES_TOLD_SECRETS), diag);
 	if (rc < 0 && rc != E_AWAY) {
-		say_away(link, "what has changed in the fleet can't be taken over yet", diag);
+		say_away(&link->fail_limit, "what has changed in the fleet can't be taken over yet",
+			diag);
 		link->check_ms = sooner(link->check_ms, now_ms + about(link->wait_ms));
 		return 0;
 	}

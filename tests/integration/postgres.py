@@ -202,6 +202,9 @@ class Postgres:
         )
         return len(rows)
 
+    def cut_all(self):
+        self.psql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'telltale'")
+
     def promote(self):
         self.psql("select pg_promote()")
         wire.wait_until(lambda: self.psql("select pg_is_in_recovery()") == [["f"]], "the promotion")

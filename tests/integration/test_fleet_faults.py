@@ -512,6 +512,25 @@ def test_a_fleet_does_not_come_back_all_at_once(fleet, lines):
     fleet.check_quiet()
 
 
+def test_a_newer_schema_stops_changes_alone(fleet):
+    """An upgrade begins elsewhere: who runs goes on serving, and does not write what it may not know."""
+    (a,) = fleet.start("a")
+    (guest,) = guarded(fleet, a)
+    a.allow_errors("newer release")
+    fleet.psql("update telltale set version = version + 1")
+    before = fleet.rows()
+    fleet.server.cut_all()
+    wire.wait_until(lambda: "newer release" in a.log(), "the newer schema to be told")
+    change(a, "guest-of-a", httpTokens="required").refused("ServiceException")
+    assert show(a, "guest-of-a")["host"] == "a"
+    assert fleet.rows() == before
+    fleet.psql("update telltale set version = version - 1")
+    wait_connected(a)
+    change(a, "guest-of-a", httpPutResponseHopLimit=2).ok()
+    guest.stop()
+    fleet.check_quiet()
+
+
 def test_a_host_restarts_while_the_database_hangs(fleet):
     """Neither its end nor its start waits for long, and what was counted meanwhile is kept."""
     a, b = fleet.start("a", "b")
