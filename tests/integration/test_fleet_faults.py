@@ -497,9 +497,10 @@ def test_a_fleet_does_not_come_back_all_at_once(fleet, lines):
     tries = []
     for way in ways:
         times = [at - begun for at in way.came if at > begun]
+        times = times[1:] if times[0] < 0.3 else times  # at once only to listen, and then …
         gaps = [two - one for one, two in zip(times, times[1:])]
         # 0.5 s, 1 s, 2 s, 4 s, a fifth less or more
-        assert 2 <= len(times) <= 6, times
+        assert 3 <= len(times) <= 6, times
         assert all(two > 1.2 * one for one, two in zip(gaps, gaps[1:])), gaps
         tries.append(times)
     for turn in (1, 2):
