@@ -83,12 +83,12 @@ static int take_commit(struct postgres_store *s, struct diag *diag)
 	PGresult *result = NULL;
 	TRY(postgres_conn_next(&s->conn, &result, diag));
 	int rc = 0;
-	if (!result || PQresultStatus(result) != PGRES_COMMAND_OK) {
+	if (!result || libpq.PQresultStatus(result) != PGRES_COMMAND_OK) {
 		rc = postgres_conn_fault(&s->conn, result, diag);
-	} else if (strcmp(PQcmdStatus(result), "COMMIT") != 0) {
+	} else if (strcmp(libpq.PQcmdStatus(result), "COMMIT") != 0) {
 		rc = postgres_conn_says(&s->conn, -EIO, diag, "it did not commit");
 	}
-	PQclear(result);
+	libpq.PQclear(result);
 	if (s->conn.pg && postgres_conn_drain(&s->conn, NULL) < 0) {
 		postgres_conn_close(&s->conn); /* who was not told asks */
 	}
@@ -103,7 +103,7 @@ static int commit_now(struct postgres_store *s, struct diag *diag)
 	TRY(add_notices(s, &sql));
 	buf_add_char(&sql, '\0');
 	TRY(buf_status(&sql));
-	if (!PQsendQuery(s->conn.pg, sql.p)) {
+	if (!libpq.PQsendQuery(s->conn.pg, sql.p)) {
 		return postgres_conn_fault(&s->conn, NULL, diag);
 	}
 	return take_commit(s, diag);

@@ -74,17 +74,18 @@ static int count_hosts(struct postgres_target *target, struct diag *diag)
 
 int postgres_target_init(struct postgres_target *target, struct str url, struct diag *diag)
 {
+	*target = (struct postgres_target){0};
+	TRY(postgres_libpq_load(diag));
 	char *text = str_dup(url);
 	char *error = NULL;
-	*target = (struct postgres_target){0};
 	if (!text) {
 		return diag_set(diag, -ENOMEM, "store: out of memory");
 	}
 	bool whole = strlen(text) == url.n;
-	target->options_ = whole ? PQconninfoParse(text, &error) : NULL;
+	target->options_ = whole ? libpq.PQconninfoParse(text, &error) : NULL;
 	crypto_wipe(text, url.n);
 	free(text);
-	PQfreemem(error); /* not shown: it may be the whole URL */
+	libpq.PQfreemem(error); /* not shown: it may be the whole URL */
 	if (!target->options_) {
 		return diag_set(diag, E_SYNTAX,
 			"store: the URL is not of the form "
@@ -104,7 +105,9 @@ void postgres_target_done(struct postgres_target *target)
 			crypto_wipe(one->val, strlen(one->val));
 		}
 	}
-	PQconninfoFree(target->options_);
+	if (target->options_) {
+		libpq.PQconninfoFree(target->options_);
+	}
 	*target = (struct postgres_target){0};
 }
 
@@ -121,7 +124,7 @@ int64_t postgres_now_ms(void)
 static int await(struct postgres_conn *conn, short events, struct diag *diag)
 {
 	for (;;) {
-		struct pollfd pollfd = {.fd = PQsocket(conn->pg), .events = events};
+		struct pollfd pollfd = {.fd = libpq.PQsocket(conn->pg), .events = events};
 		int64_t left = conn->deadline_ms - postgres_now_ms();
 		int n = poll(&pollfd, 1, left > 0 ? (int)left : 0);
 		if (n > 0) {
@@ -181,9 +184,9 @@ static int say(const struct postgres_conn *conn, int rc, const char *text, struc
 
 int postgres_conn_fault(struct postgres_conn *conn, const PGresult *result, struct diag *diag)
 {
-	const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+	const char *state = result ? libpq.PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
 	int rc = state ? -EIO : E_AWAY;
-	bool ends = !state || PQstatus(conn->pg) != CONNECTION_OK;
+	bool ends = !state || libpq.PQstatus(conn->pg) != CONNECTION_OK;
 	for (size_t i = 0; state && i < sizeof faults / sizeof faults[0]; i++) {
 		if (strncmp(state, faults[i].state, strlen(faults[i].state)) == 0) {
 			rc = faults[i].rc;
@@ -193,8 +196,8 @@ int postgres_conn_fault(struct postgres_conn *conn, const PGresult *result, stru
 	}
 	/* The details have values in them. */
 	rc = say(conn, rc,
-		state ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)
-		      : PQerrorMessage(conn->pg),
+		state ? libpq.PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)
+		      : libpq.PQerrorMessage(conn->pg),
 		diag);
 	if (ends) {
 		postgres_conn_close(conn);
@@ -213,12 +216,12 @@ static int lose(struct postgres_conn *conn, int rc)
 int postgres_conn_next(struct postgres_conn *conn, PGresult **ret_result, struct diag *diag)
 {
 	for (;;) {
-		int unsent = PQflush(conn->pg);
+		int unsent = libpq.PQflush(conn->pg);
 		if (unsent < 0) {
 			return postgres_conn_fault(conn, NULL, diag);
 		}
-		if (!PQisBusy(conn->pg)) {
-			*ret_result = PQgetResult(conn->pg);
+		if (!libpq.PQisBusy(conn->pg)) {
+			*ret_result = libpq.PQgetResult(conn->pg);
 			return 0;
 		}
 		short events = unsent ? POLLIN | POLLOUT : POLLIN;
@@ -227,7 +230,7 @@ int postgres_conn_next(struct postgres_conn *conn, PGresult **ret_result, struct
 			return lose(conn, rc);
 		}
 		/* An end that the server explains is a result, to be taken first. */
-		if (!PQconsumeInput(conn->pg) && PQisBusy(conn->pg)) {
+		if (!libpq.PQconsumeInput(conn->pg) && libpq.PQisBusy(conn->pg)) {
 			return postgres_conn_fault(conn, NULL, diag);
 		}
 	}
@@ -235,7 +238,7 @@ int postgres_conn_next(struct postgres_conn *conn, PGresult **ret_result, struct
 
 static bool is_good(const PGresult *result)
 {
-	ExecStatusType status = PQresultStatus(result);
+	ExecStatusType status = libpq.PQresultStatus(result);
 	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
 	       status == PGRES_SINGLE_TUPLE || status == PGRES_PIPELINE_SYNC;
 }
@@ -255,14 +258,14 @@ static int take_all(struct postgres_conn *conn, PGresult **ret_result, struct di
 		if (rc == 0 && !is_good(result)) {
 			rc = postgres_conn_fault(conn, result, diag);
 		}
-		PQclear(last);
+		libpq.PQclear(last);
 		last = result;
 		if (!conn->pg) {
 			break;
 		}
 	}
 	if (rc < 0 || !ret_result) {
-		PQclear(last);
+		libpq.PQclear(last);
 		return rc;
 	}
 	*ret_result = last;
@@ -276,7 +279,7 @@ int postgres_conn_drain(struct postgres_conn *conn, struct diag *diag)
 
 int postgres_conn_run(struct postgres_conn *conn, const char *sql, struct diag *diag)
 {
-	if (!PQsendQuery(conn->pg, sql)) {
+	if (!libpq.PQsendQuery(conn->pg, sql)) {
 		return postgres_conn_fault(conn, NULL, diag);
 	}
 	return take_all(conn, NULL, diag);
@@ -285,7 +288,7 @@ int postgres_conn_run(struct postgres_conn *conn, const char *sql, struct diag *
 int postgres_conn_ask(
 	struct postgres_conn *conn, const char *sql, PGresult **ret_result, struct diag *diag)
 {
-	if (!PQsendQuery(conn->pg, sql)) {
+	if (!libpq.PQsendQuery(conn->pg, sql)) {
 		return postgres_conn_fault(conn, NULL, diag);
 	}
 	PGresult *result = NULL;
@@ -318,7 +321,7 @@ static const char session[] =
 static void on_notice(void *ctx, const PGresult *result)
 {
 	struct postgres_conn *conn = ctx;
-	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	const char *severity = libpq.PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
 	conn->ended =
 		conn->ended ||
 		(severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0));
@@ -326,8 +329,8 @@ static void on_notice(void *ctx, const PGresult *result)
 
 static void name_server(struct postgres_conn *conn)
 {
-	const char *host = PQhost(conn->pg);
-	const char *port = PQport(conn->pg);
+	const char *host = libpq.PQhost(conn->pg);
+	const char *port = libpq.PQport(conn->pg);
 	(void)snprintf(conn->server, sizeof conn->server, "%s:%s",
 		host && *host ? host : "postgresql", port && *port ? port : "5432");
 }
@@ -358,7 +361,7 @@ static void start(struct postgres_conn *conn, const struct postgres_target *targ
 			values[n++] = elements[i];
 		}
 	}
-	conn->pg = PQconnectStartParams(words, values, 0);
+	conn->pg = libpq.PQconnectStartParams(words, values, 0);
 }
 
 static int shake_hands(struct postgres_conn *conn, struct diag *diag)
@@ -369,7 +372,7 @@ static int shake_hands(struct postgres_conn *conn, struct diag *diag)
 			return postgres_conn_fault(conn, NULL, diag);
 		}
 		TRY(await(conn, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, diag));
-		status = PQconnectPoll(conn->pg);
+		status = libpq.PQconnectPoll(conn->pg);
 	}
 	return 0;
 }
@@ -377,13 +380,14 @@ static int shake_hands(struct postgres_conn *conn, struct diag *diag)
 static int begin_session(
 	struct postgres_conn *conn, const struct postgres_target *target, struct diag *diag)
 {
-	if (PQsetnonblocking(conn->pg, 1) < 0) {
+	if (libpq.PQsetnonblocking(conn->pg, 1) < 0) {
 		return postgres_conn_fault(conn, NULL, diag);
 	}
 	PGresult *result = NULL;
 	TRY(postgres_conn_ask(conn, session, &result, diag));
-	bool writable = PQntuples(result) == 1 && strcmp(PQgetvalue(result, 0, 0), "f") == 0;
-	PQclear(result);
+	bool writable =
+		libpq.PQntuples(result) == 1 && strcmp(libpq.PQgetvalue(result, 0, 0), "f") == 0;
+	libpq.PQclear(result);
 	return writable || target->reads
 		       ? 0
 		       : postgres_conn_says(conn, E_READONLY, diag,
@@ -399,9 +403,9 @@ static int open_one(struct postgres_conn *conn, const struct postgres_target *ta
 	}
 	name_server(conn);
 	conn->ended = false;
-	(void)PQsetNoticeReceiver(conn->pg, on_notice, conn);
+	(void)libpq.PQsetNoticeReceiver(conn->pg, on_notice, conn);
 	int rc = 0;
-	if (PQstatus(conn->pg) == CONNECTION_BAD) {
+	if (libpq.PQstatus(conn->pg) == CONNECTION_BAD) {
 		rc = postgres_conn_fault(conn, NULL, diag);
 	} else {
 		rc = shake_hands(conn, diag);
@@ -440,7 +444,9 @@ int postgres_conn_open(
 
 void postgres_conn_close(struct postgres_conn *conn)
 {
-	PQfinish(conn->pg);
+	if (conn->pg) {
+		libpq.PQfinish(conn->pg);
+	}
 	conn->pg = NULL;
 }
 
@@ -450,12 +456,12 @@ bool postgres_conn_lives(struct postgres_conn *conn)
 		return false;
 	}
 	/* Why it ended comes first, then the end. */
-	struct pollfd pollfd = {.fd = PQsocket(conn->pg), .events = POLLIN};
+	struct pollfd pollfd = {.fd = libpq.PQsocket(conn->pg), .events = POLLIN};
 	bool lives = true;
 	for (int i = 0; i < 4 && lives && poll(&pollfd, 1, 0) > 0; i++) {
-		lives = PQconsumeInput(conn->pg) && !PQisBusy(conn->pg) && !conn->ended;
+		lives = libpq.PQconsumeInput(conn->pg) && !libpq.PQisBusy(conn->pg) && !conn->ended;
 	}
-	if (!lives || PQstatus(conn->pg) != CONNECTION_OK) {
+	if (!lives || libpq.PQstatus(conn->pg) != CONNECTION_OK) {
 		postgres_conn_close(conn);
 		return false;
 	}

@@ -16,9 +16,8 @@
 #ifndef TELLTALE_STORE_POSTGRES_CONN_H
 #define TELLTALE_STORE_POSTGRES_CONN_H
 
-#include <libpq-fe.h>
-
 #include "base/str.h"
+#include "store/postgres_libpq.h"
 
 #define POSTGRES_CALL_MS     3000
 #define POSTGRES_HOSTS_MOST  16

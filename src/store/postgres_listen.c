@@ -25,10 +25,10 @@ static int lock_number(
 	CLEANUP(buf_done) struct buf text = BUF_EMPTY;
 	TRY(postgres_conn_ask(conn, "SELECT current_schema()", &result, diag));
 	buf_add(&text, STR("telltale host\n"));
-	buf_add(&text, str_of(PQgetvalue(result, 0, 0)));
+	buf_add(&text, str_of(libpq.PQgetvalue(result, 0, 0)));
 	buf_add_char(&text, '\n');
 	buf_add(&text, host);
-	PQclear(result);
+	libpq.PQclear(result);
 	if (buf_status(&text) < 0) {
 		return postgres_conn_says(conn, -ENOMEM, diag, "out of memory");
 	}
@@ -52,12 +52,13 @@ static int busy(struct postgres_conn *conn, struct str host, uint64_t number, st
 		" AND l.database = (SELECT oid FROM pg_database"
 		" WHERE datname = current_database())",
 		number >> 32, number & UINT32_MAX);
-	bool known = postgres_conn_ask(conn, sql, &result, NULL) == 0 && PQntuples(result) > 0;
+	bool known =
+		postgres_conn_ask(conn, sql, &result, NULL) == 0 && libpq.PQntuples(result) > 0;
 	int rc = diag_set(diag, E_BUSY,
 		"store %s: another daemon is that of host \"%.*s\": from %s, since %s",
-		conn->server, STR_FMT(host), known ? PQgetvalue(result, 0, 0) : "somewhere",
-		known ? PQgetvalue(result, 0, 1) : "some time");
-	PQclear(result);
+		conn->server, STR_FMT(host), known ? libpq.PQgetvalue(result, 0, 0) : "somewhere",
+		known ? libpq.PQgetvalue(result, 0, 1) : "some time");
+	libpq.PQclear(result);
 	return rc;
 }
 
@@ -70,8 +71,9 @@ static int take_lock(struct postgres_conn *conn, struct str host, struct diag *d
 	(void)snprintf(
 		sql, sizeof sql, "SELECT pg_try_advisory_lock(%" PRId64 ")", (int64_t)number);
 	TRY(postgres_conn_ask(conn, sql, &result, diag));
-	bool ours = PQntuples(result) == 1 && strcmp(PQgetvalue(result, 0, 0), "t") == 0;
-	PQclear(result);
+	bool ours =
+		libpq.PQntuples(result) == 1 && strcmp(libpq.PQgetvalue(result, 0, 0), "t") == 0;
+	libpq.PQclear(result);
 	return ours ? 0 : busy(conn, host, number, diag);
 }
 
@@ -120,7 +122,7 @@ void postgres_listen_free(struct postgres_listen *listen)
 
 int postgres_listen_fd(const struct postgres_listen *listen)
 {
-	return listen->conn.pg ? PQsocket(listen->conn.pg) : -1;
+	return listen->conn.pg ? libpq.PQsocket(listen->conn.pg) : -1;
 }
 
 static int gone(const struct postgres_listen *listen, struct diag *diag)
@@ -135,13 +137,13 @@ int postgres_listen_read(struct postgres_listen *listen, unsigned *ret_told, str
 		return gone(listen, diag);
 	}
 	PGnotify *notice;
-	while ((notice = PQnotifies(listen->conn.pg))) {
+	while ((notice = libpq.PQnotifies(listen->conn.pg))) {
 		if (strcmp(notice->relname, listen->channel) == 0) {
 			told |= POSTGRES_TOLD_HOST;
 		} else if (strcmp(notice->relname, POSTGRES_CHANNEL_SECRETS) == 0) {
 			told |= POSTGRES_TOLD_SECRETS;
 		}
-		PQfreemem(notice);
+		libpq.PQfreemem(notice);
 	}
 	*ret_told = told;
 	return 0;

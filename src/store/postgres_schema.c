@@ -82,17 +82,18 @@ static int look(struct postgres_conn *conn, bool *ret_marked, struct diag *diag)
 	PGresult *result = NULL;
 	TRY(postgres_conn_ask(conn, look_around, &result, diag));
 	int rc = 0;
-	bool marked = strcmp(PQgetvalue(result, 0, 1), "t") == 0;
-	if (PQgetisnull(result, 0, 0)) {
+	bool marked = strcmp(libpq.PQgetvalue(result, 0, 1), "t") == 0;
+	if (libpq.PQgetisnull(result, 0, 0)) {
 		rc = postgres_conn_says(conn, -ENOENT, diag,
 			"search_path names no schema that is there; make one for telltale");
-	} else if (!marked && !PQgetisnull(result, 0, 2)) {
+	} else if (!marked && !libpq.PQgetisnull(result, 0, 2)) {
 		rc = diag_set(diag, E_DAMAGED,
 			"store %s: schema \"%s\" has what another program made (\"%s\"); it was left"
 			" as it is: give telltale a database, or a schema, of its own",
-			conn->server, PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 2));
+			conn->server, libpq.PQgetvalue(result, 0, 0),
+			libpq.PQgetvalue(result, 0, 2));
 	}
-	PQclear(result);
+	libpq.PQclear(result);
 	*ret_marked = marked;
 	return rc;
 }
@@ -101,14 +102,14 @@ static int read_version(struct postgres_conn *conn, int *ret_version, struct dia
 {
 	PGresult *result = NULL;
 	int rc = postgres_conn_ask(conn, mark, &result, diag);
-	if (rc == E_DAMAGED || (rc == 0 && PQntuples(result) != 1)) {
+	if (rc == E_DAMAGED || (rc == 0 && libpq.PQntuples(result) != 1)) {
 		rc = postgres_conn_says(conn, E_DAMAGED, diag,
 			"table \"telltale\" is of another program, or damaged; it was left as it is");
 	}
 	if (rc == 0) {
-		*ret_version = (int)strtol(PQgetvalue(result, 0, 0), NULL, 10);
+		*ret_version = (int)strtol(libpq.PQgetvalue(result, 0, 0), NULL, 10);
 	}
-	PQclear(result);
+	libpq.PQclear(result);
 	if (rc == 0 && *ret_version > SCHEMA_VERSION) {
 		rc = diag_set(diag, E_VERSION,
 			"store %s: a newer release made it (schema %d, this one knows %d)",

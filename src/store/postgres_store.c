@@ -147,7 +147,7 @@ static int prepare(struct postgres_store *s, enum postgres_statement which,
 		return 0;
 	}
 	struct name name = name_of(which);
-	if (!PQsendPrepare(s->conn.pg, name.text, text_of(which), params->n, params->types)) {
+	if (!libpq.PQsendPrepare(s->conn.pg, name.text, text_of(which), params->n, params->types)) {
 		return postgres_conn_fault(&s->conn, NULL, diag);
 	}
 	TRY(postgres_conn_drain(&s->conn, diag));
@@ -160,7 +160,7 @@ static int send(struct postgres_store *s, enum postgres_statement which,
 {
 	static const int binary[POSTGRES_PARAMS_MOST] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 	struct name name = name_of(which);
-	if (!PQsendQueryPrepared(
+	if (!libpq.PQsendQueryPrepared(
 		    s->conn.pg, name.text, params->n, params->values, params->lengths, binary, 1)) {
 		return postgres_conn_fault(&s->conn, NULL, diag);
 	}
@@ -196,7 +196,7 @@ static int take_rows(struct postgres_store *s,
 		if (next_rc < 0 || !result) {
 			return rc == 0 ? next_rc : rc;
 		}
-		ExecStatusType status = PQresultStatus(result);
+		ExecStatusType status = libpq.PQresultStatus(result);
 		if (status == PGRES_SINGLE_TUPLE && rc == 0) {
 			rc = on_step(s, result, ctx, diag);
 			/* The callback's time is not the server's, and many rows take theirs. */
@@ -204,12 +204,12 @@ static int take_rows(struct postgres_store *s,
 				postgres_conn_within(&s->conn, POSTGRES_CALL_MS);
 			}
 		} else if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
-			*ret_changed = strtoull(PQcmdTuples(result), NULL, 10);
+			*ret_changed = strtoull(libpq.PQcmdTuples(result), NULL, 10);
 		} else if (status != PGRES_SINGLE_TUPLE) {
 			int fault_rc = postgres_conn_fault(&s->conn, result, rc == 0 ? diag : NULL);
 			rc = rc == 0 ? fault_rc : rc;
 		}
-		PQclear(result);
+		libpq.PQclear(result);
 		if (!s->conn.pg) {
 			return rc;
 		}
@@ -262,7 +262,7 @@ int postgres_each(struct postgres_store *s, enum postgres_statement which,
 	struct stepping stepping = {on_step, ctx, 0};
 	uint64_t changed = 0;
 	TRY(postgres_lose(s, run(s, which, params, diag)));
-	if (!PQsetSingleRowMode(s->conn.pg)) {
+	if (!libpq.PQsetSingleRowMode(s->conn.pg)) {
 		return postgres_lose(s, postgres_conn_fault(&s->conn, NULL, diag));
 	}
 	int rc = take_rows(s, step, &stepping, &changed, diag);
@@ -300,7 +300,7 @@ int postgres_queue(struct postgres_store *s, enum postgres_statement which,
 		rc = postgres_settle(s, diag);
 		rc = rc < 0 ? rc : prepare(s, which, params, diag);
 	}
-	if (rc == 0 && s->queued == 0 && !PQenterPipelineMode(s->conn.pg)) {
+	if (rc == 0 && s->queued == 0 && !libpq.PQenterPipelineMode(s->conn.pg)) {
 		rc = postgres_conn_fault(&s->conn, NULL, diag);
 	}
 	rc = rc < 0 ? rc : send(s, which, params, diag);
@@ -327,11 +327,11 @@ static int take_queued(struct postgres_store *s, struct diag *diag)
 		if (next_rc < 0) {
 			return rc == 0 ? next_rc : rc;
 		}
-		ExecStatusType status = result ? PQresultStatus(result) : PGRES_COMMAND_OK;
+		ExecStatusType status = result ? libpq.PQresultStatus(result) : PGRES_COMMAND_OK;
 		if (status == PGRES_FATAL_ERROR && rc == 0) {
 			rc = postgres_conn_fault(&s->conn, result, diag);
 		}
-		PQclear(result);
+		libpq.PQclear(result);
 		if (status == PGRES_PIPELINE_SYNC || !s->conn.pg) {
 			return rc;
 		}
@@ -345,11 +345,11 @@ int postgres_settle(struct postgres_store *s, struct diag *diag)
 	}
 	s->queued = 0;
 	s->queued_bytes = 0;
-	if (!PQpipelineSync(s->conn.pg)) {
+	if (!libpq.PQpipelineSync(s->conn.pg)) {
 		return postgres_conn_fault(&s->conn, NULL, diag);
 	}
 	int rc = take_queued(s, diag);
-	if (s->conn.pg && !PQexitPipelineMode(s->conn.pg) && rc == 0) {
+	if (s->conn.pg && !libpq.PQexitPipelineMode(s->conn.pg) && rc == 0) {
 		rc = postgres_conn_fault(&s->conn, NULL, diag);
 	}
 	return rc;

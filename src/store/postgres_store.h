@@ -144,18 +144,18 @@ static inline struct str not_null(struct str text)
 /* p NULL is SQL's NULL. */
 static inline struct str row_text(const PGresult *row, int at)
 {
-	if (PQgetisnull(row, 0, at)) {
+	if (libpq.PQgetisnull(row, 0, at)) {
 		return STR_EMPTY;
 	}
-	return (struct str){PQgetvalue(row, 0, at), (size_t)PQgetlength(row, 0, at)};
+	return (struct str){libpq.PQgetvalue(row, 0, at), (size_t)libpq.PQgetlength(row, 0, at)};
 }
 
 /* 0 for what is not a number: sums find that. */
 static inline uint64_t row_number(const PGresult *row, int at)
 {
 	uint64_t value = 0;
-	if (PQgetlength(row, 0, at) == (int)sizeof value) {
-		memcpy(&value, PQgetvalue(row, 0, at), sizeof value);
+	if (libpq.PQgetlength(row, 0, at) == (int)sizeof value) {
+		memcpy(&value, libpq.PQgetvalue(row, 0, at), sizeof value);
 	}
 	return be64toh(value);
 }

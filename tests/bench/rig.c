@@ -19,6 +19,14 @@ int __wrap_loop_wait(struct loop *loop, struct epoll_event events[LOOP_EVENTS], 
 	return __real_loop_wait(loop, events, rig_before_wait(timeout_ms));
 }
 
+int __wrap_sandbox_enter(void);
+
+/* Workers here are also clients, which make calls that are no worker's business. */
+int __wrap_sandbox_enter(void)
+{
+	return 0;
+}
+
 void rig_must(int rc, const char *what, const struct diag *diag)
 {
 	if (rc < 0) {

@@ -500,3 +500,14 @@ def test_a_host_that_has_nothing_does_not_start_without_a_database(fleet):
     a = fleet.host("a", start=False, url=f"postgresql://telltale:hunter2@127.0.0.1:{free_port()}/x")
     refuses_to_start(a, "store 127.0.0.1:")
     assert re.search(r"refused|reach|connect", a.log())
+
+
+def test_a_machine_without_libpq_says_so(fleet, tmp_path):
+    """It is loaded only for a store that needs it."""
+    (tmp_path / "libpq.so.5").write_text("no library")
+    host = fleet.host("a", start=False)
+    host.env = {"LD_LIBRARY_PATH": str(tmp_path)}
+    refuses_to_start(host, "PostgreSQL needs libpq.so.5")
+    host.config.pop("store")
+    host.write_config({**host.config, "store": f"sqlite://{host.directory}/own.db"})
+    host.start()
