@@ -170,8 +170,8 @@ def start_lines(start):
     yield f"  exec to ready            {spread(start['ready_ms'])} ms"
     memory = start["two_workers"]
     yield (
-        f"  idle, two workers        private {mib(memory['private'])}, "
-        f"resident {mib(memory['rss'])}"
+        f"  idle, two workers        its own {mib(memory['private_dirty'])}, with libraries that nobody else has "
+        f"mapped now {mib(memory['private'])}, resident {mib(memory['rss'])}"
     )
     yield (
         f"  binary                   {start['stripped_bytes'] / 1024:,.0f} KiB stripped, "
