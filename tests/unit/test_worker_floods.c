@@ -127,7 +127,8 @@ static void test_a_flood_does_not_put_off_the_end(void **state)
 	(void)dial(0);
 	http_worker_drain(toy.worker);
 	SOON(toy.ended);
-	assert_in_range(come, 0, LISTEN_BACKLOG + 10);
+	/* Some came before it heard of its end; without a bound it is ten times as many. */
+	assert_in_range(come, 0, 2 * LISTEN_BACKLOG);
 }
 
 #define toy_test(name) cmocka_unit_test_setup_teardown(name, toy_setup, toy_teardown)
