@@ -115,17 +115,6 @@ MUST_CHECK static int run_save(struct store *store, struct str instance_id,
 	return store->ops->points_put(store, &points, diag);
 }
 
-/* End a transaction: commit unless rc is an error. Returns rc, or the error of the commit. */
-MUST_CHECK static int finish(struct store *store, int rc, struct diag *diag)
-{
-	if (rc < 0) {
-		store->ops->rollback(store);
-		return rc;
-	}
-	TRY(store->ops->commit(store, diag));
-	return rc;
-}
-
 /* rc, or what the trouble was. */
 MUST_CHECK static int trouble_or(int rc, const struct trouble *trouble, struct diag *diag)
 {
@@ -209,7 +198,7 @@ MUST_CHECK static int flush_dues(
 	for (size_t i = 0; i < dues->n && rc == 0; i++) {
 		rc = flush_due(store, &dues->at[i], now_s, &trouble, diag);
 	}
-	TRY(finish(store, rc, diag));
+	TRY(store_end(store, rc, diag));
 	for (size_t i = 0; i < dues->n; i++) {
 		const struct due *due = &dues->at[i];
 		if (due->stored) {
@@ -369,7 +358,7 @@ int history_age(struct store *store, int64_t now_s, unsigned most, struct diag *
 		rc = age_grain(&ageing, grain, diag);
 	}
 	if (ageing.begun) {
-		rc = finish(store, rc, diag);
+		rc = store_end(store, rc, diag);
 	}
 	TRY(rc);
 	return trouble_or(ageing.more, &ageing.trouble, diag);

@@ -63,15 +63,6 @@ static int take(struct store *copy, int64_t until_s, struct items *items, struct
 	return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
 }
 
-static int finish(struct store *store, int rc, struct diag *diag)
-{
-	if (rc < 0) {
-		store->ops->rollback(store);
-		return rc;
-	}
-	return store->ops->commit(store, diag);
-}
-
 static void set_recorded(struct store_host *host, const void *ctx)
 {
 	host->recorded = *(const uint64_t *)ctx;
@@ -109,7 +100,7 @@ static int close_batch(
 	for (size_t i = 0; rc == 0 && i < items.n; i++) {
 		rc = close_run(copy, &items.v[i], diag);
 	}
-	return finish(copy, rc, diag);
+	return store_end(copy, rc, diag);
 }
 
 /* --- sending --------------------------------------------------------------------------------- */
@@ -191,7 +182,7 @@ static int add_batch(struct store *database, struct str host, uint64_t number,
 		if (rc == 0) {
 			rc = host_row_change(database, host, set_recorded, &number, diag);
 		}
-		rc = finish(database, rc, diag);
+		rc = store_end(database, rc, diag);
 	}
 	for (size_t i = 0; merged && i < items->n; i++) {
 		buf_done(&merged[i]);
@@ -208,7 +199,7 @@ static int forget(struct store *copy, const struct items *items, struct diag *di
 		const struct item *item = &items->v[i];
 		rc = copy->ops->points_delete(copy, str_of(item->id), MINUTES, item->start_s, diag);
 	}
-	return finish(copy, rc, diag);
+	return store_end(copy, rc, diag);
 }
 
 int outbox_send(struct store *copy, struct store *database, struct str host, unsigned most,

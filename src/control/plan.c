@@ -338,11 +338,7 @@ static int store_all(
 	if (rc == 0) {
 		rc = store_trail(plan, store, deed, diag);
 	}
-	if (rc < 0) {
-		store->ops->rollback(store);
-		return rc;
-	}
-	return store->ops->commit(store, diag);
+	return store_end(store, rc, diag);
 }
 
 /* A role's file that can't be read now leaves the credentials that were read last in force. */
@@ -485,6 +481,9 @@ static void fail_operations(
 	const struct plan *plan, struct store *store, const struct deed *deed, const char *why)
 {
 	int rc = store->ops->begin(store, NULL);
+	if (rc < 0) {
+		return;
+	}
 	for (size_t i = 0; rc == 0 && i < plan->n; i++) {
 		json_t *operation = plan->v[i].operation;
 		rc = operation ? trail_end(operation, TRAIL_FAILED, why, deed->at_ms) : 0;
@@ -492,12 +491,7 @@ static void fail_operations(
 			rc = trail_put(store, operation, str_of(plan->v[i].host), NULL);
 		}
 	}
-	if (rc == 0) {
-		rc = store->ops->commit(store, NULL);
-	}
-	if (rc < 0) {
-		store->ops->rollback(store);
-	}
+	(void)!store_end(store, rc, NULL); /* the log says it */
 }
 
 static int by_name(const void *a, const void *b)

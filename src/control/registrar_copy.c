@@ -41,11 +41,7 @@ static int copy_changes(
 	for (size_t i = 0; rc == 0 && i < plan->n; i++) {
 		rc = copy_change(registrar, &plan->v[i], diag);
 	}
-	if (rc < 0) {
-		copy->ops->rollback(copy);
-		return rc;
-	}
-	return copy->ops->commit(copy, diag);
+	return store_end(copy, rc, diag);
 }
 
 struct rewriting {
@@ -93,11 +89,7 @@ static int rewrite(struct rewriting *rewriting, uint64_t revision, struct diag *
 	if (rc == 0) {
 		rc = registry_each(registrar->registry, rewrite_entry, rewriting);
 	}
-	if (rc < 0) {
-		copy->ops->rollback(copy);
-		return rc;
-	}
-	return copy->ops->commit(copy, diag);
+	return store_end(copy, rc, diag);
 }
 
 /* The whole copy anew, after it could not be written once. */
@@ -150,11 +142,7 @@ static int keep_secret(
 	}
 	TRY(copy->ops->begin(copy, diag));
 	rc = copy->ops->secret_put(copy, name, secret_str(value), diag);
-	if (rc < 0) {
-		copy->ops->rollback(copy);
-		return rc;
-	}
-	return copy->ops->commit(copy, diag);
+	return store_end(copy, rc, diag);
 }
 
 int registrar_copy_secrets(struct registrar *registrar, struct diag *diag)

@@ -157,11 +157,7 @@ static int tell(struct registrar *registrar)
 		.instances = registry_count(registrar->registry)};
 	TRY(store->ops->begin(store, NULL));
 	int rc = host_row_change(store, registrar->host, set_contact, &contact, NULL);
-	if (rc < 0) {
-		store->ops->rollback(store);
-		return rc;
-	}
-	TRY(store->ops->commit(store, NULL));
+	TRY(store_end(store, rc, NULL));
 	fleet->told = contact.applied;
 	fleet->beat_s = registrar->now_s();
 	return 0;
@@ -229,11 +225,7 @@ static int give_away(struct registrar *registrar, const struct leaving *one)
 		raw.row.name = name;
 		rc = store->ops->instance_put(store, &raw.row, one->revision, NULL);
 	}
-	if (rc < 0) {
-		store->ops->rollback(store);
-		return rc;
-	}
-	return store->ops->commit(store, NULL);
+	return store_end(store, rc, NULL);
 }
 
 static void give_away_all(struct registrar *registrar)

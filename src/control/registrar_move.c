@@ -234,11 +234,7 @@ static int forget_host(
 		const struct trail_record record = {.resource = name, .result = STR("ok")};
 		rc = trail_write(store, deed, &record, diag);
 	}
-	if (rc < 0) {
-		store->ops->rollback(store);
-		return rc;
-	}
-	return store->ops->commit(store, diag);
+	return store_end(store, rc, diag);
 }
 
 int registrar_forget_host(

@@ -35,12 +35,7 @@ int registrar_rotate_secret(struct registrar *registrar, const struct deed *deed
 	pthread_mutex_lock(&registrar->lock);
 	int rc = store->ops->begin(store, diag);
 	if (rc == 0) {
-		rc = rotate(registrar, deed, diag);
-		if (rc == 0) {
-			rc = store->ops->commit(store, diag);
-		} else {
-			store->ops->rollback(store);
-		}
+		rc = store_end(store, rotate(registrar, deed, diag), diag);
 	}
 	pthread_mutex_unlock(&registrar->lock);
 	return rc;

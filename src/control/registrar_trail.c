@@ -66,17 +66,15 @@ void registrar_settle(struct registrar *registrar)
 {
 	struct store *store = registrar->store;
 	size_t n = count_ready(registrar);
-	int rc = n ? store->ops->begin(store, NULL) : -EAGAIN;
+	int rc = n ? store->ops->begin(store, NULL) : E_AGAIN;
+	if (rc < 0) {
+		return;
+	}
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		const struct waiting *one = &registrar->waiting[i];
 		rc = end(registrar, one->operation, one->why);
 	}
-	if (rc == 0) {
-		rc = store->ops->commit(store, NULL);
-	} else if (n) {
-		store->ops->rollback(store);
-	}
-	if (rc < 0) {
+	if (store_end(store, rc, NULL) < 0) {
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -247,11 +245,7 @@ int registrar_settle_left(struct registrar *registrar, struct diag *diag)
 	json_array_foreach (list, i, operation) {
 		rc = rc == 0 ? end(registrar, operation, NULL) : rc;
 	}
-	if (rc < 0) {
-		store->ops->rollback(store);
-		return rc;
-	}
-	return store->ops->commit(store, diag);
+	return store_end(store, rc, diag);
 }
 
 /* --- records without a change ------------------------------------------------------------------ */
@@ -267,11 +261,7 @@ static int record(struct registrar *registrar, const struct deed *deed, struct s
 		.operation = operation,
 		.host = registrar->host};
 	int rc = trail_write(store, deed, &one, diag);
-	if (rc < 0) {
-		store->ops->rollback(store);
-		return rc;
-	}
-	return store->ops->commit(store, diag);
+	return store_end(store, rc, diag);
 }
 
 void registrar_tell(struct registrar *registrar, const struct deed *deed, struct str resource,
@@ -321,11 +311,7 @@ static int trim(struct registrar *registrar)
 	struct store *store = registrar->store;
 	TRY(store->ops->begin(store, NULL));
 	int rc = store->ops->trim(store, TRAIL_OPERATIONS_KEPT, TRAIL_AUDITS_KEPT, NULL);
-	if (rc < 0) {
-		store->ops->rollback(store);
-		return rc;
-	}
-	return store->ops->commit(store, NULL);
+	return store_end(store, rc, NULL);
 }
 
 void registrar_tick(struct registrar *registrar)

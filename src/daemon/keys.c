@@ -69,11 +69,7 @@ static int make_missing(struct store *store, int64_t now_s, struct diag *diag)
 	}
 	TRY(store->ops->begin(store, diag));
 	int rc = add_fresh(store, &fresh, diag);
-	if (rc < 0) {
-		store->ops->rollback(store);
-		return rc;
-	}
-	return store->ops->commit(store, diag);
+	return store_end(store, rc, diag);
 }
 
 int keys_reload(struct keys *keys, struct store *store, struct diag *diag)

@@ -274,6 +274,20 @@ static inline bool store_base_fits(uint64_t base, uint64_t revision)
  */
 MUST_CHECK int store_open(struct str url, struct store **ret_store, struct diag *diag);
 
+/*
+ * End a transaction: rc is what its changes have said. Commit unless that is an error. Returns rc, or the
+ * error of the commit.
+ */
+MUST_CHECK static inline int store_end(struct store *store, int rc, struct diag *diag)
+{
+	if (rc < 0) {
+		store->ops->rollback(store);
+		return rc;
+	}
+	TRY(store->ops->commit(store, diag));
+	return rc;
+}
+
 static inline void store_free(struct store *store)
 {
 	if (store) {
