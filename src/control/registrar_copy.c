@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "control/host_row.h"
 #include "control/registrar_state.h"
+#include "control/secret_names.h"
 #include "store/fleet_store.h"
 
 /* --- the copy -------------------------------------------------------------------------------- */
@@ -14,22 +15,29 @@ static void set_applied(struct store_host *host, const void *ctx)
 	host->applied = *(const uint64_t *)ctx;
 }
 
+static int copy_instance(
+	struct registrar *registrar, const struct instance *instance, struct diag *diag)
+{
+	struct store *copy = fleet_store_copy(registrar->store);
+	const struct store_instance row = {.name = instance->name,
+		.spec = instance->spec,
+		.host = registrar->host,
+		.token_epoch = instance->record.token_epoch,
+		.created_s = instance->record.created_s,
+		.launched_s = instance->record.launched_s,
+		.changed_s = instance->record.changed_s};
+	return copy->ops->instance_put(copy, &row, STORE_ANY, diag);
+}
+
+/* Before it is published: it has its instance still. */
 static int copy_change(struct registrar *registrar, const struct change *change, struct diag *diag)
 {
 	struct store *copy = fleet_store_copy(registrar->store);
-	struct str name = str_of(change->name);
-	if (!change->spec) {
-		int rc = copy->ops->instance_delete(copy, name, STORE_ANY, diag);
-		return rc == E_NOTFOUND ? 0 : rc;
+	if (change->instance) {
+		return copy_instance(registrar, change->instance, diag);
 	}
-	const struct store_instance row = {.name = name,
-		.spec = str_of(change->spec),
-		.host = registrar->host,
-		.token_epoch = change->record.token_epoch,
-		.created_s = change->record.created_s,
-		.launched_s = change->record.launched_s,
-		.changed_s = change->record.changed_s};
-	return copy->ops->instance_put(copy, &row, STORE_ANY, diag);
+	int rc = copy->ops->instance_delete(copy, str_of(change->name), STORE_ANY, diag);
+	return rc == E_NOTFOUND ? 0 : rc;
 }
 
 static int copy_changes(
@@ -62,17 +70,7 @@ static int on_copied(void *ctx, const struct store_instance *row)
 static int rewrite_entry(void *ctx, struct entry *entry)
 {
 	struct rewriting *rewriting = ctx;
-	struct registrar *registrar = rewriting->registrar;
-	struct store *copy = fleet_store_copy(registrar->store);
-	const struct instance *instance = entry_instance(entry);
-	const struct store_instance row = {.name = instance->name,
-		.spec = instance->spec,
-		.host = registrar->host,
-		.token_epoch = instance->record.token_epoch,
-		.created_s = instance->record.created_s,
-		.launched_s = instance->record.launched_s,
-		.changed_s = instance->record.changed_s};
-	return copy->ops->instance_put(copy, &row, STORE_ANY, rewriting->diag);
+	return copy_instance(rewriting->registrar, entry_instance(entry), rewriting->diag);
 }
 
 static int rewrite(struct rewriting *rewriting, uint64_t revision, struct diag *diag)
@@ -121,7 +119,7 @@ void registrar_copy(struct registrar *registrar, const struct plan *plan, uint64
 /* --- secrets --------------------------------------------------------------------------------- */
 
 static const char *const secrets[] = {
-	"token-secret", "signing-key", "signing-certificate", "metadata-defaults"};
+	SECRET_TOKEN, SECRET_SIGNING_KEY, SECRET_CERTIFICATE, SECRET_DEFAULTS};
 
 /* 1 when the copy has another value, or none. */
 static int is_other(

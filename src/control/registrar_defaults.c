@@ -5,9 +5,9 @@
 #include "control/difference.h"
 #include "control/plan.h"
 #include "control/registrar_state.h"
+#include "control/secret_names.h"
 #include "metadata/blueprint.h"
 
-#define KEPT     "metadata-defaults" /* the value's name in the store */
 #define TRIES    10
 #define ENFORCED "httpTokensEnforced"
 
@@ -43,7 +43,7 @@ int registrar_load_defaults(struct registrar *registrar, struct diag *diag)
 {
 	struct store *store = registrar->store;
 	struct secret kept;
-	int rc = store->ops->secret_get(store, STR(KEPT), &kept, diag);
+	int rc = store->ops->secret_get(store, STR(SECRET_DEFAULTS), &kept, diag);
 	if (rc == E_NOTFOUND) {
 		json_decref(registrar->defaults);
 		json_decref(registrar->preferred);
@@ -55,7 +55,8 @@ int registrar_load_defaults(struct registrar *registrar, struct diag *diag)
 	secret_done(&kept);
 	if (!json_is_object(defaults)) {
 		json_decref(defaults);
-		return diag_set(diag, E_DAMAGED, "what the store has of '" KEPT "' is damaged");
+		return diag_set(
+			diag, E_DAMAGED, "what the store has of '" SECRET_DEFAULTS "' is damaged");
 	}
 	return use(registrar, defaults);
 }
@@ -117,7 +118,7 @@ static int put_defaults(struct registrar *registrar, const struct deed *deed,
 {
 	struct store *store = registrar->store;
 	char *text = json_dumps(defaults, JSON_COMPACT);
-	int rc = text ? store->ops->secret_put(store, STR(KEPT), str_of(text), diag)
+	int rc = text ? store->ops->secret_put(store, STR(SECRET_DEFAULTS), str_of(text), diag)
 		      : diag_set(diag, -ENOMEM, "out of memory");
 	free(text);
 	return rc < 0 ? rc : tell_defaults(registrar, deed, defaults, diag);

@@ -5,6 +5,7 @@
 
 #include "base/array.h"
 #include "base/json.h"
+#include "control/host_row.h"
 #include "control/row.h"
 #include "control/view.h"
 #include "store/fleet_store.h"
@@ -26,24 +27,16 @@ bool elsewhere_reached(const struct registrar *registrar)
 
 /* --- what its guests see --------------------------------------------------------------------- */
 
-static int on_host(void *ctx, const struct store_host *host)
-{
-	*(uint64_t *)ctx = host->applied;
-	return 0;
-}
-
 /* How far a host is, which is asked once a list. applied: a map, or NULL. */
 static int applied_of(struct registrar *registrar, const char *host, json_t *applied,
 	uint64_t *ret_applied, struct diag *diag)
 {
-	struct store *store = registrar->store;
 	const json_t *known = json_object_get(applied, host);
 	*ret_applied = known ? (uint64_t)json_integer_value(known) : 0;
 	if (known) {
 		return 0;
 	}
-	int rc = store->ops->host_get(store, str_of(host), on_host, ret_applied, diag);
-	TRY(rc == E_NOTFOUND ? 0 : rc);
+	TRY(host_row_applied(registrar->store, str_of(host), ret_applied, diag));
 	if (applied &&
 		json_object_set_new(applied, host, json_integer((json_int_t)*ret_applied)) < 0) {
 		return diag_set(diag, -ENOMEM, "out of memory");

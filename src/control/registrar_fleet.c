@@ -8,7 +8,7 @@
 #include "control/outbox.h"
 #include "control/registrar_elsewhere.h"
 #include "control/row.h"
-#include "control/token_secrets.h"
+#include "control/secret_names.h"
 #include "store/fleet_store.h"
 
 #define SEND_MOST   100 /* runs at once: the lock is held meanwhile */
@@ -48,7 +48,7 @@ bool registrar_has_copy(struct registrar *registrar)
 	CLEANUP(secret_done) struct secret value = {0};
 	struct store *copy = registrar->points;
 	pthread_mutex_lock(&registrar->lock);
-	int rc = copy->ops->secret_get(copy, STR(TOKEN_SECRETS_NAME), &value, NULL);
+	int rc = copy->ops->secret_get(copy, STR(SECRET_TOKEN), &value, NULL);
 	pthread_mutex_unlock(&registrar->lock);
 	return rc == 0;
 }

@@ -91,14 +91,6 @@ static int check_host(
 	return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
 }
 
-/* By which its host knows it. */
-static bool is_known_alike(const struct instance *a, const struct instance *b)
-{
-	return strcmp(a->id, b->id) == 0 && a->n_addresses == b->n_addresses &&
-	       str_eq(a->network, b->network) && str_eq(a->interface, b->interface) &&
-	       memcmp(a->addresses, b->addresses, a->n_addresses * sizeof *a->addresses) == 0;
-}
-
 /* Whether nobody here can tell if it has a place where it is to be. */
 static bool is_foreign(const struct registrar *registrar, const struct change *change)
 {
@@ -107,7 +99,8 @@ static bool is_foreign(const struct registrar *registrar, const struct change *c
 		return false;
 	}
 	bool stays = change->elsewhere && !change->next_host[0] && !change->moves && change->before;
-	return !stays || !is_known_alike(change->before, change->instance);
+	return !stays || strcmp(change->before->id, change->instance->id) != 0 ||
+	       !instance_same_match(change->before, change->instance);
 }
 
 static bool is_checked(const struct registrar *registrar, const struct plan *plan, size_t until)

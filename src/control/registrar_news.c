@@ -15,7 +15,6 @@ struct item {
 	char *name;
 	uint64_t revision;
 	enum fate fate;
-	bool planned;
 	struct row row; /* of one that stays */
 };
 
@@ -46,7 +45,6 @@ static int refuse(struct news *news, struct item *item, const char *why)
 	struct fleet *fleet = news->registrar->fleet;
 	const json_t *known = json_object_get(fleet->unpublished, item->name);
 	json_int_t revision = (json_int_t)item->revision;
-	item->planned = false;
 	if (!known || json_integer_value(json_object_get(known, "revision")) != revision) {
 		fleet->refused++;
 		LOG(LOG_ERROR, "control",
@@ -84,7 +82,7 @@ static bool is_same(const struct entry *entry, const struct store_instance *row)
 static int on_row(void *ctx, const struct store_instance *row)
 {
 	struct news *news = ctx;
-	struct entry *entry = registry_find(news->registrar->registry, row->name);
+	const struct entry *entry = registry_find(news->registrar->registry, row->name);
 	news->revision = row->revision > news->revision ? row->revision : news->revision;
 	if (!row->spec.p || row_is_hidden(row)) {
 		return entry ? add_item(news, row->name, row->revision, GOES) : 0;
@@ -97,7 +95,6 @@ static int on_row(void *ctx, const struct store_instance *row)
 		return -ENOMEM;
 	}
 	if (entry && is_same(entry, row)) {
-		entry->revision = row->revision;
 		return 0;
 	}
 	TRY(add_item(news, row->name, row->revision, STAYS));
@@ -165,10 +162,10 @@ static int plan_news(struct news *news, struct plan *plan, struct diag *diag)
 	struct registrar *registrar = news->registrar;
 	for (size_t i = 0; i < news->n; i++) {
 		struct item *item = &news->v[i];
-		item->planned = item->fate == STAYS ? !json_object_get(news->refused, item->name)
-						    : registry_find(registrar->registry,
-							      str_of(item->name)) != NULL;
-		int rc = item->planned ? plan_item(registrar, item, plan, diag) : 0;
+		bool due = item->fate == STAYS
+				   ? !json_object_get(news->refused, item->name)
+				   : registry_find(registrar->registry, str_of(item->name)) != NULL;
+		int rc = due ? plan_item(registrar, item, plan, diag) : 0;
 		if (rc < 0 && rc != -ENOMEM) {
 			plan_drop(plan, plan->n - 1);
 			rc = refuse(news, item, diag->text);
@@ -393,17 +390,6 @@ static int record_leaving(struct registrar *registrar, const struct plan *plan, 
 	return rc;
 }
 
-static void note_revisions(struct news *news)
-{
-	for (size_t i = 0; i < news->n; i++) {
-		const struct item *item = &news->v[i];
-		struct entry *entry = registry_find(news->registrar->registry, str_of(item->name));
-		if (entry && item->planned) {
-			entry->revision = item->revision;
-		}
-	}
-}
-
 static int note_refused(struct news *news)
 {
 	struct fleet *fleet = news->registrar->fleet;
@@ -431,7 +417,6 @@ static int take_news(struct news *news, struct diag *diag)
 		registrar_copy(registrar, &plan, news->revision);
 	}
 	TRY(plan_publish(&plan, registrar->registry, diag));
-	note_revisions(news);
 	if (behind) {
 		registrar_copy(registrar, NULL, news->revision);
 	}

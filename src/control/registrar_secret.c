@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "control/registrar_state.h"
+#include "control/secret_names.h"
 #include "control/token_secrets.h"
 
 static unsigned after_s(const struct registrar *registrar)
@@ -18,12 +19,12 @@ static int rotate(struct registrar *registrar, const struct deed *deed, struct d
 	const struct trail_record record = {.resource = STR("account"),
 		.change = STR("a new token secret"),
 		.result = STR("ok")};
-	TRY(store->ops->secret_get(store, STR(TOKEN_SECRETS_NAME), &value, diag));
+	TRY(store->ops->secret_get(store, STR(SECRET_TOKEN), &value, diag));
 	int rc = token_secrets_read(&secrets, &value);
 	TRY(rc < 0 ? diag_set(diag, rc, "the store's token secret is damaged") : 0);
 	TRY(token_secrets_rotate(&secrets, registrar->now_s(), after_s(registrar), diag));
 	TRY(token_secrets_write(&secrets, &next));
-	TRY(store->ops->secret_put(store, STR(TOKEN_SECRETS_NAME), secret_str(&next), diag));
+	TRY(store->ops->secret_put(store, STR(SECRET_TOKEN), secret_str(&next), diag));
 	return deed ? trail_write(store, deed, &record, diag) : 0;
 }
 

@@ -18,8 +18,6 @@
 
 #include "metadata/token.h"
 
-#define TOKEN_SECRETS_NAME "token-secret" /* in the store */
-
 /* A new secret makes tokens only after this, so that every worker, or every host, has it by then. */
 #define TOKEN_SECRETS_ALONE_S 3
 #define TOKEN_SECRETS_FLEET_S 90

@@ -44,6 +44,14 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static void say_away(struct log_limit *limit, const char *msg, const struct diag *diag)
+{
+	uint32_t held;
+	if (log_limit_pass(limit, clock_wall_s(), &held)) {
+		LOG(LOG_WARN, "daemon", msg, LOG_TEXT("error", diag->text), LOG_INT("more", held));
+	}
+}
+
 /* --- connecting ------------------------------------------------------------------------------ */
 
 static int attach(struct fleet_link *link, struct diag *diag)
@@ -78,11 +86,8 @@ static void attach_reader(struct fleet_link *link)
 		registrar_attach_reader(link->config.registrar, reader);
 		return;
 	}
-	uint32_t held;
-	if (log_limit_pass(&link->reader_limit, clock_wall_s(), &held)) {
-		LOG(LOG_WARN, "daemon", "the replica can't be used, the database is read instead",
-			LOG_TEXT("error", diag.text), LOG_INT("more", held));
-	}
+	say_away(&link->reader_limit, "the replica can't be used, the database is read instead",
+		&diag);
 }
 
 int fleet_link_connect(struct fleet_link *link, struct diag *diag)
@@ -99,14 +104,6 @@ int fleet_link_connect(struct fleet_link *link, struct diag *diag)
 	link->check_ms = now_ms + about(link->wait_ms);
 	link->wait_ms = sooner(2 * link->wait_ms, FLEET_LINK_WAIT_MAX_MS);
 	return rc;
-}
-
-static void say_away(struct log_limit *limit, const char *msg, const struct diag *diag)
-{
-	uint32_t held;
-	if (log_limit_pass(limit, clock_wall_s(), &held)) {
-		LOG(LOG_WARN, "daemon", msg, LOG_TEXT("error", diag->text), LOG_INT("more", held));
-	}
 }
 
 static void reconnect(struct fleet_link *link)

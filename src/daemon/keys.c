@@ -1,9 +1,7 @@
 #include "daemon/keys.h"
 
-#include "metadata/token.h"
+#include "control/secret_names.h"
 
-#define SIGNING_KEY "signing-key"
-#define CERTIFICATE "signing-certificate"
 #define COMMON_NAME "telltale instance identity"
 
 /* Many hosts may start at once: the first one's is everybody's. */
@@ -41,11 +39,11 @@ static bool is_there(struct store *store, const char *name)
 static int add_fresh(struct store *store, const struct fresh *fresh, struct diag *diag)
 {
 	if (fresh->token.n) {
-		TRY(add(store, TOKEN_SECRETS_NAME, secret_str(&fresh->token), diag));
+		TRY(add(store, SECRET_TOKEN, secret_str(&fresh->token), diag));
 	}
 	if (fresh->key.n) {
-		TRY(add(store, SIGNING_KEY, secret_str(&fresh->key), diag));
-		TRY(add(store, CERTIFICATE, buf_str(&fresh->certificate), diag));
+		TRY(add(store, SECRET_SIGNING_KEY, secret_str(&fresh->key), diag));
+		TRY(add(store, SECRET_CERTIFICATE, buf_str(&fresh->certificate), diag));
 	}
 	return 0;
 }
@@ -57,10 +55,10 @@ static int add_fresh(struct store *store, const struct fresh *fresh, struct diag
 static int make_missing(struct store *store, int64_t now_s, struct diag *diag)
 {
 	CLEANUP(fresh_done) struct fresh fresh = {.certificate = BUF_EMPTY};
-	if (!is_there(store, TOKEN_SECRETS_NAME)) {
+	if (!is_there(store, SECRET_TOKEN)) {
 		TRY(make_token_secret(&fresh.token));
 	}
-	if (!is_there(store, SIGNING_KEY)) {
+	if (!is_there(store, SECRET_SIGNING_KEY)) {
 		TRY(crypto_signer_generate(
 			STR(COMMON_NAME), now_s, &fresh.key, &fresh.certificate));
 	}
@@ -76,7 +74,7 @@ int keys_reload(struct keys *keys, struct store *store, struct diag *diag)
 {
 	CLEANUP(secret_done) struct secret value = {0};
 	struct token_secrets tokens;
-	TRY(store->ops->secret_get(store, STR(TOKEN_SECRETS_NAME), &value, diag));
+	TRY(store->ops->secret_get(store, STR(SECRET_TOKEN), &value, diag));
 	int rc = token_secrets_read(&tokens, &value);
 	if (rc < 0) {
 		return diag_set(diag, rc, "the store's token secret is damaged");
@@ -113,8 +111,8 @@ int keys_load(struct keys *keys, struct store *store, int64_t now_s, struct diag
 	diag_write(diag, "the keys could not be made"); /* until somebody knows better */
 	TRY(make_missing(store, now_s, diag));
 	TRY(keys_reload(keys, store, diag));
-	TRY(store->ops->secret_get(store, STR(SIGNING_KEY), &key, diag));
-	TRY(store->ops->secret_get(store, STR(CERTIFICATE), &keys->certificate, diag));
+	TRY(store->ops->secret_get(store, STR(SECRET_SIGNING_KEY), &key, diag));
+	TRY(store->ops->secret_get(store, STR(SECRET_CERTIFICATE), &keys->certificate, diag));
 	int rc = crypto_signer_new(&key, secret_str(&keys->certificate), &keys->signer);
 	return rc < 0 ? diag_set(diag, rc, "the store's signing key is damaged") : 0;
 }

@@ -212,3 +212,10 @@ json_t *instance_spec(const struct instance *instance)
 {
 	return json_loadb(instance->spec.p, instance->spec.n, 0, NULL);
 }
+
+bool instance_same_match(const struct instance *a, const struct instance *b)
+{
+	return a->n_addresses == b->n_addresses && str_eq(a->network, b->network) &&
+	       str_eq(a->interface, b->interface) &&
+	       memcmp(a->addresses, b->addresses, a->n_addresses * sizeof *a->addresses) == 0;
+}

@@ -89,6 +89,9 @@ MUST_CHECK int instance_new(const json_t *spec, const struct instance_record *re
 
 void instance_free(struct instance *instance);
 
+/* Whether both are found by the same callers: network, interface and addresses. */
+bool instance_same_match(const struct instance *a, const struct instance *b);
+
 /* The specification again as JSON; NULL when out of memory. */
 json_t *instance_spec(const struct instance *instance);
 

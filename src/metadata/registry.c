@@ -455,13 +455,6 @@ static void settle_detached(struct registry *registry)
 	}
 }
 
-static bool same_match(const struct instance *a, const struct instance *b)
-{
-	return a->n_addresses == b->n_addresses && str_eq(a->network, b->network) &&
-	       str_eq(a->interface, b->interface) &&
-	       memcmp(a->addresses, b->addresses, a->n_addresses * sizeof *a->addresses) == 0;
-}
-
 /* --- the writer ------------------------------------------------------------------------------ */
 
 static int taken(struct diag *diag, const struct instance *instance, const struct entry *other,
@@ -522,7 +515,7 @@ static int replace(struct registry *registry, struct entry *entry, struct instan
 	struct diag *diag)
 {
 	struct instance *old = current(entry);
-	bool moved = entry->detached || !same_match(old, instance);
+	bool moved = entry->detached || !instance_same_match(old, instance);
 	bool renumbered = entry->detached || strcmp(old->id, instance->id) != 0;
 	if (moved && bind_all(registry, entry, instance) < 0) {
 		return diag_set(diag, -ENOMEM, "out of memory");

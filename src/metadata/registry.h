@@ -45,10 +45,8 @@ struct entry {
 	struct entry *next_dead; /* of those that were removed; the writer's */
 	uint64_t dead_epoch;     /* when it was removed; the writer's */
 	uint64_t mark;           /* of its last change: registry_passed(); the writer's */
-	uint64_t
-		revision; /* of the store's row that it shows, where others write too; the writer's */
-	uint64_t reported[2]; /* of the first two counters: what is recorded; the writer's */
-	bool detached;        /* by registry_detach(); the writer's */
+	uint64_t reported[2];    /* of the first two counters: what is recorded; the writer's */
+	bool detached;           /* by registry_detach(); the writer's */
 	_Atomic(struct stats *) stats[]; /* one a worker, NULL until first needed */
 };
 
