@@ -47,7 +47,7 @@ struct daemon {
 	struct registrar *registrar;
 	struct fleet_link *link; /* NULL: there is no other host */
 	_Atomic bool news; /* the fleet's secrets may have changed, or there is a database again */
-	bool files_wait;   /* for the fleet's database */
+	bool files_wait;   /* those of the configuration in force, for the fleet's database */
 	struct credential sample_key; /* of the sample instance alone: made at each start */
 	struct conn_table table;
 	struct control_plane *control;
@@ -186,6 +186,7 @@ static int apply_files(struct daemon *daemon, struct config *config, struct diag
 		.from = config->file ? str_of(config->file) : STR("flags"),
 		.action = STR("telltale:ApplyFiles")};
 	TRY(registrar_apply_files(daemon->registrar, &deed, config->instances, &changed, diag));
+	daemon->files_wait = false;
 	/* From now on the registry has them; a hundred thousand of them twice would be a pity. */
 	config_forget_instances(config);
 	(void)malloc_trim(0); /* whatever it could give back */
@@ -197,12 +198,20 @@ static int apply_files(struct daemon *daemon, struct config *config, struct diag
 	return 0;
 }
 
+/* What is wrong with a fleet's database, or who writes to it, may be well again soon. */
+static bool may_pass(int rc)
+{
+	return rc == E_AWAY || rc == E_BUSY || rc == E_STALE || rc == E_READONLY ||
+	       rc == E_DAMAGED;
+}
+
 /* What files wish for is in the database, too, if it was once: guests are served by the copy. */
 static int apply_first_files(struct daemon *daemon, struct diag *diag)
 {
 	int rc = apply_files(daemon, daemon->config, diag);
-	if (rc == E_AWAY) {
-		LOG(LOG_WARN, "daemon", "files are applied when the fleet's database is there",
+	if (daemon->link && may_pass(rc)) {
+		LOG(LOG_WARN, "daemon", "files are applied when the fleet's database takes them",
+			LOG_TEXT("error", diag->text),
 			LOG_INT("total", registry_count(daemon->registry)));
 		daemon->files_wait = true;
 		return 0;
@@ -259,12 +268,7 @@ static int join(struct daemon *daemon, struct diag *diag)
 	return 0;
 }
 
-/* Whether one that has a copy may start all the same. */
-static bool may_pass(int rc)
-{
-	return rc == E_AWAY || rc == E_BUSY || rc == E_READONLY;
-}
-
+/* One that has a copy may start all the same. */
 static int connect_fleet(struct daemon *daemon, struct diag *diag)
 {
 	int rc = fleet_link_connect(daemon->link, diag);
@@ -320,13 +324,11 @@ static void take_news(struct daemon *daemon)
 		return;
 	}
 	registrar_run(daemon->registrar, reload_keys, daemon);
-	if (daemon->files_wait) {
-		int rc = apply_files(daemon, daemon->config, &diag);
-		daemon->files_wait = rc == E_AWAY;
-		if (rc < 0 && rc != E_AWAY) {
-			LOG(LOG_ERROR, "daemon", "the files can't be applied",
-				LOG_TEXT("error", diag.text));
-		}
+	int rc = daemon->files_wait ? apply_files(daemon, daemon->config, &diag) : 0;
+	/* There will be news again, if only by the next look whether there are any. */
+	if (rc < 0 && rc != E_AWAY) {
+		LOG(LOG_ERROR, "daemon", "the files can't be applied",
+			LOG_TEXT("error", diag.text));
 	}
 }
 

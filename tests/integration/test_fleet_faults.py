@@ -7,6 +7,7 @@ import collections
 import json
 import random
 import re
+import signal
 import statistics
 import threading
 import time
@@ -472,6 +473,31 @@ def test_files_wait_for_the_database(fleet, lines):
     assert b.client("127.0.1.2").get(ID).status != 200
     line.refuse = False
     wire.wait_until(lambda: b.client("127.0.1.2").get(ID).status == 200, "the file's change", 60.0)
+    fleet.check_quiet()
+
+
+def test_a_reload_does_what_files_have_waited_for(fleet, lines):
+    """Whoever is first, the reload or the news that the database is there: files are applied once."""
+    line = lines(fleet.server.port)
+    b = fleet.host("b", url=line_url(fleet, line), instances=[instance(1)])
+    b.allow_errors("reload failed")
+    for number in (2, 3, 4):
+        line.refuse = True
+        line.cut()
+        b.stop()
+        b.write_config({**b.config, "instances": [instance(1), instance(number)]})
+        b.start()
+        assert not connected(b)
+        line.refuse = False
+        reloads = b.log().count("msg=reloaded")
+        deadline = time.monotonic() + 60.0
+        while b.log().count("msg=reloaded") == reloads:
+            assert time.monotonic() < deadline
+            b.process.send_signal(signal.SIGHUP)
+            time.sleep(0.02)
+        wait_connected(b)
+        time.sleep(2.5)  # the news is taken once a second
+        assert set(listed(b)) == {"web-1", f"web-{number}"}
     fleet.check_quiet()
 
 
