@@ -109,7 +109,7 @@ static int add_metric(struct listing *listing, struct str namespace, enum histor
 	return rc < 0 ? -ENOMEM : 0;
 }
 
-/* By its id, and by its name while it has one. */
+/* By its id, and by its name while it has one that is known here. */
 static int add_instance(struct listing *listing, struct str id)
 {
 	struct registrar *registrar = listing->call->api->registrar;
@@ -118,7 +118,7 @@ static int add_instance(struct listing *listing, struct str id)
 	TRY(registrar_history_has(
 		registrar, id, listing->asked->since_s, has, &listing->call->diag));
 	int rc = registrar_name_of(registrar, id, &name, NULL);
-	TRY(rc == E_NOTFOUND ? 0 : rc);
+	TRY(rc == E_NOTFOUND || rc == E_AWAY ? 0 : rc);
 	for (unsigned metric = 0; metric < HISTORY_METRICS; metric++) {
 		if (has[metric]) {
 			TRY(add_metric(
