@@ -212,7 +212,7 @@ int registrar_check_enforced(
 }
 
 /* As metadata/instance.h will have it. */
-static bool will_be_optional(const json_t *spec)
+static bool is_optional(const json_t *spec)
 {
 	const json_t *options = json_object_get(spec, "metadataOptions");
 	const char *tokens = json_string_value(json_object_get(options, "httpTokens"));
@@ -221,12 +221,10 @@ static bool will_be_optional(const json_t *spec)
 	return tokens ? strcmp(tokens, "optional") == 0 : !blueprint || !blueprint->tokens_required;
 }
 
-int registrar_enforce(const struct registrar *registrar, json_t *spec)
+int registrar_enforce(const struct registrar *registrar, const json_t *before, json_t *spec)
 {
-	struct str name = str_of(json_string_value(json_object_get(spec, "name")));
-	const struct entry *entry = registry_find(registrar->registry, name);
-	if (!is_enforced(registrar->defaults) || !will_be_optional(spec) ||
-		(entry && has_optional_tokens(entry_instance(entry)))) {
+	if (!is_enforced(registrar->defaults) || !is_optional(spec) ||
+		(before && is_optional(before))) {
 		return 0;
 	}
 	json_t *options = json_object_get(spec, "metadataOptions");
@@ -238,6 +236,6 @@ int registrar_enforce(const struct registrar *registrar, json_t *spec)
 	}
 	json_decref(options);
 	LOG(LOG_WARN, "control", "the account enforces tokens: they stay required",
-		LOG_STR("instance", name));
+		LOG_STR("instance", json_str_member(spec, "name")));
 	return 0;
 }

@@ -27,25 +27,28 @@ static char *dump(const json_t *spec)
 	return json_dumps(spec, JSON_COMPACT);
 }
 
+static int say_damaged(const struct applying *apply, const struct store_instance *row)
+{
+	return diag_set(apply->diag, E_DAMAGED, "what the store has of instance '%.*s' is damaged",
+		STR_FMT(row->name));
+}
+
 /* A file's instance that the store has: merge what the file has changed. */
 static int apply_known(struct applying *apply, const struct store_instance *row,
 	const struct row_file *before, const json_t *now, char *text)
 {
-	CLEANUP(json_done) json_t *effective = row_parse(row->spec);
-	CLEANUP(json_done) json_t *old = effective ? json_deep_copy(effective) : NULL;
-	struct instance_record record = row_record(row);
+	CLEANUP(row_done) struct row old = {0};
 	bool changed = false;
-	if (!old) {
-		return diag_set(apply->diag, E_DAMAGED,
-			"what the store has of instance '%.*s' is damaged", STR_FMT(row->name));
-	}
-	TRY(spec_merge(effective, before->said, now, &changed));
-	TRY(registrar_enforce(apply->registrar, effective));
+	int rc = row_take(&old, row);
+	TRY(rc == E_DAMAGED ? say_damaged(apply, row) : rc);
+	CLEANUP(json_done) json_t *effective = json_deep_copy(old.spec);
+	TRY(effective ? spec_merge(effective, before->said, now, &changed) : -ENOMEM);
+	TRY(registrar_enforce(apply->registrar, old.spec, effective));
+	struct instance_record record = old.record;
 	if (changed) {
-		row_note_change(&record, old, effective, apply->registrar->now_s());
+		row_note_change(&record, old.spec, effective, apply->registrar->now_s());
 	}
-	const struct plan_place place = {
-		.base = row->revision, .host = row->host, .next_host = row->next_host};
+	const struct plan_place place = registrar_place(apply->registrar, &old);
 	return plan_put(apply->plan, effective, str_of(text), &record, &place, apply->diag);
 }
 
@@ -114,8 +117,7 @@ static int apply_one(struct applying *apply, const struct store_instance *row)
 	char *text = now ? dump(now) : NULL;
 	int rc = row_file_read(row->file_spec, row->host, &before);
 	if (rc == E_DAMAGED) {
-		rc = diag_set(apply->diag, rc, "what the store has of instance '%.*s' is damaged",
-			STR_FMT(row->name));
+		rc = say_damaged(apply, row);
 	} else if (rc == 0 && !now) {
 		rc = apply_gone(apply, row, &before);
 	} else if (rc == 0) {
@@ -144,7 +146,7 @@ static int apply_first(struct applying *apply, const char *name, const json_t *s
 	TRY(row_new_record(registrar->now_s(), &record));
 	char *text = dump(spec);
 	CLEANUP(json_done) json_t *with = row_with_options(spec, registrar_preferred(registrar));
-	int rc = text && with ? registrar_enforce(registrar, with) : -ENOMEM;
+	int rc = text && with ? registrar_enforce(registrar, NULL, with) : -ENOMEM;
 	if (rc == 0) {
 		rc = plan_put(apply->plan, with, str_of(text), &record, &place, apply->diag);
 	}

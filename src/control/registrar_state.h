@@ -176,10 +176,12 @@ const json_t *registrar_preferred(const struct registrar *registrar);
 
 /*
  * Where the account enforces that tokens are required, a file's specification that would make them
- * optional again does not: the rest of the file, and the start, are not held up by that. Returns 0 or
- * -ENOMEM.
+ * optional again does not: the rest of the file, and the start, are not held up by that.
+ * before  the specification in force; NULL: there is none
+ * Returns 0 or -ENOMEM.
  */
-MUST_CHECK int registrar_enforce(const struct registrar *registrar, json_t *spec);
+MUST_CHECK int registrar_enforce(
+	const struct registrar *registrar, const json_t *before, json_t *spec);
 
 /* E_DENIED when one of the plan's instances comes to have optional tokens and may not. */
 MUST_CHECK int registrar_check_enforced(

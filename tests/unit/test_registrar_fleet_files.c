@@ -193,6 +193,25 @@ static void a_file_that_changes_does_not_hold_up_a_move(void **state)
 	assert_true(fleet_has(fleet_instance(b, "xx"), "\"k\":\"2\""));
 }
 
+/* On its way it is as it was: one that has optional tokens keeps them. */
+static void a_file_that_changes_on_the_way_keeps_optional_tokens(void **state)
+{
+	struct fleet_test *f = *state;
+	struct host *a = &f->hosts[0], *b = &f->hosts[1];
+	applied(f, a, FILE_X, 1);
+	json_t *enforce = help_json("{'httpTokensEnforced': 'enabled'}");
+	assert_int_equal(registrar_defaults(a->registrar, NULL, enforce, &f->diag), 0);
+	json_decref(enforce);
+	fleet_busy(a);
+	assert_int_equal(fleet_move(f, b, NULL, "xx", "b", false), 0);
+	fleet_catch_up(f, a);
+	assert_null(fleet_instance(a, "xx"));
+	applied(f, a, FILE_X_NEW, 1);
+	fleet_settle(f);
+	assert_true(fleet_has(fleet_instance(b, "xx"), "\"k\":\"2\""));
+	assert_false(fleet_instance(b, "xx")->options.tokens_required);
+}
+
 static void one_that_was_moved_and_deleted_stays_away(void **state)
 {
 	struct fleet_test *f = *state;
@@ -264,6 +283,7 @@ int main(void)
 		FLEET_TEST(one_that_was_moved_twice_is_still_its_files),
 		FLEET_TEST(its_new_hosts_file_may_take_it),
 		FLEET_TEST(a_file_that_changes_does_not_hold_up_a_move),
+		FLEET_TEST(a_file_that_changes_on_the_way_keeps_optional_tokens),
 		FLEET_TEST(one_that_was_moved_and_deleted_stays_away),
 		FLEET_TEST(files_need_the_database),
 		FLEET_TEST(files_without_memory_change_nothing),
