@@ -187,13 +187,21 @@ int registrar_move(struct registrar *registrar, const struct deed *deed, struct 
 
 /* --- forgetting ------------------------------------------------------------------------------ */
 
+/* Whom a host that goes leaves behind: what it has, and what is on its way there. */
+struct left {
+	struct str host;
+	bool any;
+};
+
 /* A hidden one only remembers what a file said. */
 static int on_any(void *ctx, const struct store_instance *row)
 {
-	if (row_is_hidden(row)) {
+	struct left *left = ctx;
+	bool there = str_eq(row->host, left->host) || str_eq(row->next_host, left->host);
+	if (row_is_hidden(row) || !there) {
 		return 0;
 	}
-	*(bool *)ctx = true;
+	left->any = true;
 	return E_AGAIN;
 }
 
@@ -201,28 +209,32 @@ static int check_forgettable(struct registrar *registrar, struct str name, struc
 {
 	struct store *store = registrar->store;
 	struct store_host host;
-	bool any = false;
+	struct left left = {.host = name};
 	TRY(find_host(registrar, name, &host, diag));
 	if (host.quiet_ms < REGISTRAR_QUIET_MS) {
 		return diag_set(diag, E_EXISTS,
 			"host '%.*s' is there: the database heard of it %lld seconds ago",
 			STR_FMT(name), (long long)(host.quiet_ms / 1000));
 	}
-	int rc = store->ops->instance_each(store, name, STR_EMPTY, on_any, &any, diag);
+	int rc = store->ops->instance_each(
+		store, (struct str){NULL, 0}, STR_EMPTY, on_any, &left, diag);
 	TRY(rc == E_AGAIN ? 0 : rc);
-	return any ? diag_set(diag, E_EXISTS,
-			     "host '%.*s' has instances; move them with --force, or delete them",
-			     STR_FMT(name))
-		   : 0;
+	return left.any ? diag_set(diag, E_EXISTS,
+				  "host '%.*s' has instances, or some are on their way to it; move "
+				  "them with --force, or delete them",
+				  STR_FMT(name))
+			: 0;
 }
 
 static int forget_host(
 	struct registrar *registrar, const struct deed *deed, struct str name, struct diag *diag)
 {
 	struct store *store = registrar->store;
-	TRY(check_forgettable(registrar, name, diag));
 	TRY(store->ops->begin(store, diag));
-	int rc = store->ops->host_delete(store, name, diag);
+	int rc = check_forgettable(registrar, name, diag);
+	if (rc == 0) {
+		rc = store->ops->host_delete(store, name, diag);
+	}
 	if (rc == 0 && deed) {
 		const struct trail_record record = {.resource = name, .result = STR("ok")};
 		rc = trail_write(store, deed, &record, diag);

@@ -625,6 +625,13 @@ static void a_host_is_forgotten_when_it_is_gone(void **state)
 	assert_int_equal(registrar_forget_host(a->registrar, NULL, STR("c"), &f->diag), E_EXISTS);
 	assert_non_null(strstr(f->diag.text, "has instances"));
 	assert_int_equal(fleet_delete(f, a, NULL, "xx"), 0); /* hidden: its file has it still */
+	/* And what is on its way to it, from a host that does not let it go yet. */
+	assert_int_equal(fleet_put(f, a, "name: yy\n"), 0);
+	fleet_busy(a);
+	assert_int_equal(fleet_move(f, a, NULL, "yy", "c", false), 0);
+	assert_int_equal(registrar_forget_host(a->registrar, NULL, STR("c"), &f->diag), E_EXISTS);
+	assert_non_null(strstr(f->diag.text, "on their way"));
+	assert_int_equal(fleet_move(f, a, NULL, "yy", "b", false), 0);
 	assert_int_equal(registrar_forget_host(a->registrar, NULL, STR("c"), &f->diag), 0);
 	json_t *hosts;
 	assert_int_equal(registrar_hosts(a->registrar, &hosts, &f->diag), 0);
