@@ -1,6 +1,7 @@
 /* Several hosts over one database: each serves its own, and each can change any. */
 #include "tests/unit/fleet_help.h"
 
+#include "control/registrar_elsewhere.h"
 #include "metadata/stats.h"
 
 /* --- what others see --------------------------------------------------------------------------- */
@@ -388,6 +389,54 @@ static void lists_more_than_a_slice(void **state)
 	buf_done(&specs);
 }
 
+static bool is_last(void *ctx, const struct instance *instance)
+{
+	return str_eq(instance->name, str_of(ctx));
+}
+
+/* What one answer looks at has an end; one beyond it is on the next page. */
+static void a_list_ends_at_its_limit_and_can_be_gone_on_with(void **state)
+{
+	struct fleet_test *f = *state;
+	struct host *a = &f->hosts[0];
+	assert_int_equal(f->database->ops->begin(f->database, NULL), 0);
+	for (unsigned i = 1; i <= ELSEWHERE_SCAN + 1; i++) {
+		char name[16], spec[64];
+		(void)snprintf(name, sizeof name, "n%05u", i);
+		(void)snprintf(spec, sizeof spec, "{\"name\":\"%s\"}", name);
+		const struct store_instance row = {
+			.name = str_of(name), .spec = str_of(spec), .host = STR("far")};
+		assert_int_equal(
+			f->database->ops->instance_put(f->database, &row, STORE_ANY, NULL), 0);
+	}
+	assert_int_equal(f->database->ops->commit(f->database, NULL), 0);
+	static char at_limit[] = "n10000", beyond[] = "n10001";
+	const struct {
+		char *name;
+		size_t found;
+	} rows[] = {{at_limit, 1}, {beyond, 0}};
+	for (unsigned i = 0; i < 2; i++) {
+		struct buf next = BUF_EMPTY;
+		struct registrar_query query = {
+			.most = 10, .select = {is_last, rows[i].name}, .ret_after = &next};
+		json_t *views;
+		bool more = false;
+		assert_int_equal(registrar_list(a->registrar, &query, &views, &more, &f->diag), 0);
+		assert_int_equal(json_array_size(views), rows[i].found);
+		assert_true(more);
+		json_decref(views);
+		struct buf rest = BUF_EMPTY;
+		query.after = buf_str(&next);
+		query.ret_after = &rest;
+		assert_int_equal(registrar_list(a->registrar, &query, &views, &more, &f->diag), 0);
+		assert_int_equal(json_array_size(views), 1 - rows[i].found);
+		assert_false(more);
+		json_decref(views);
+		buf_done(&rest);
+		buf_done(&next);
+	}
+}
+
 /* --- rows that make no sense here -------------------------------------------------------------- */
 
 static void put_row(struct fleet_test *f, const char *name, const char *host, const char *spec)
@@ -752,6 +801,7 @@ int main(void)
 		FLEET_TEST(lists_what_is_here_while_the_database_is_away),
 		FLEET_TEST(lists_by_ids_of_any_host),
 		FLEET_TEST(lists_more_than_a_slice),
+		FLEET_TEST(a_list_ends_at_its_limit_and_can_be_gone_on_with),
 		FLEET_TEST(rows_that_can_not_be_published_stop_no_others),
 		FLEET_TEST(a_refused_row_gets_its_place_later),
 		FLEET_TEST(others_change_places_beside_a_refused_row),
