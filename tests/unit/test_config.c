@@ -424,6 +424,11 @@ static void test_paths_when_nothing_is_said(void **state)
 		} else if (rc < 0 || strcmp(config->control.socket.p, cases[i].socket) != 0 ||
 			   strcmp(config->store.p + sizeof "sqlite://" - 1, cases[i].store) != 0) {
 			fail_msg("line %d: %s", cases[i].line, diag.text);
+		} else {
+			/* Beside the store. */
+			size_t n = strlen(cases[i].store) - strlen("telltale.db");
+			assert_memory_equal(config->local_copy.p, cases[i].store, n);
+			assert_string_equal(config->local_copy.p + n, "copy.db");
 		}
 		config_free(config);
 	}
@@ -434,6 +439,30 @@ static void test_paths_when_nothing_is_said(void **state)
 		set_or_unset(names[i], kept[i]);
 		free(kept[i]);
 	}
+}
+
+static void test_a_hosts_name(void **state)
+{
+	(void)state;
+	struct diag diag = {{0}};
+	struct config *config = NULL;
+	char name[HOST_NAME_MAX + 1] = "", text[96];
+	assert_int_equal(gethostname(name, sizeof name - 1), 0);
+	assert_int_equal(config_from_text(&no_flags, STR("{}"), &config, &diag), 0);
+	if (config->host.n) {
+		assert_true(str_eq(config->host, (struct str){name, strcspn(name, ".")}));
+	}
+	config_free(config);
+	for (int n = 64; n <= 65; n++) {
+		config = NULL;
+		(void)snprintf(text, sizeof text, "host: %0*d", n, 0);
+		text[sizeof "host: " - 1] = 'h';
+		int rc = config_from_text(&no_flags, str_of(text), &config, &diag);
+		assert_int_equal(rc == 0, n == 64);
+		assert_int_equal(config ? config->host.n : 0, n == 64 ? 64 : 0);
+		config_free(config);
+	}
+	assert_non_null(strstr(diag.text, "up to 64 letters"));
 }
 
 static void test_paths_in_a_file_are_relative_to_it(void **state)
@@ -763,6 +792,7 @@ int main(void)
 		cmocka_unit_test(test_a_file_has_no_sample),
 		cmocka_unit_test(test_the_sample_is_a_file_of_instances),
 		cmocka_unit_test(test_paths_when_nothing_is_said),
+		cmocka_unit_test(test_a_hosts_name),
 		cmocka_unit_test(test_paths_in_a_file_are_relative_to_it),
 		cmocka_unit_test(test_a_text_without_a_file_names_none),
 		cmocka_unit_test(test_what_is_shown),
