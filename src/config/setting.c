@@ -526,6 +526,10 @@ static bool folder_of(const char *variable, const char *below, struct buf *out)
 
 static int state_folder(struct buf *out, struct diag *diag)
 {
+	if (geteuid() == 0) {
+		buf_add(out, STR("/var/lib"));
+		return 0;
+	}
 	if (folder_of("XDG_STATE_HOME", "", out) || folder_of("HOME", "/.local/state", out)) {
 		return 0;
 	}
@@ -546,11 +550,7 @@ int setting_default_socket(struct buf *ret_path, struct diag *diag)
 static int default_store(struct buf *ret_text, struct diag *diag)
 {
 	buf_add(ret_text, STR("sqlite://"));
-	if (geteuid() == 0) {
-		buf_add(ret_text, STR("/var/lib"));
-	} else {
-		TRY(state_folder(ret_text, diag));
-	}
+	TRY(state_folder(ret_text, diag));
 	buf_add(ret_text, STR("/telltale/telltale.db"));
 	return buf_status(ret_text);
 }
@@ -558,12 +558,10 @@ static int default_store(struct buf *ret_text, struct diag *diag)
 /* Only a fleet's hosts need it: who has no home has none. */
 static int default_copy(struct buf *ret_text, struct diag *diag)
 {
-	if (geteuid() == 0) {
-		buf_add(ret_text, STR("/var/lib"));
-	} else if (state_folder(ret_text, NULL) < 0) {
+	(void)diag;
+	if (state_folder(ret_text, NULL) < 0) {
 		return 0;
 	}
-	(void)diag;
 	buf_add(ret_text, STR("/telltale/copy.db"));
 	return buf_status(ret_text);
 }

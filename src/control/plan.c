@@ -277,11 +277,6 @@ int plan_check(const struct plan *plan, const struct registry *registry, struct 
 
 /* --- carrying out ---------------------------------------------------------------------------- */
 
-static struct str str_or_none(const char *text)
-{
-	return text ? str_of(text) : STR_EMPTY;
-}
-
 static int store_change(struct store *store, const struct change *change, struct diag *diag)
 {
 	if (!change->spec && !change->file_spec) {
@@ -290,7 +285,7 @@ static int store_change(struct store *store, const struct change *change, struct
 	struct store_instance row = {
 		.name = str_of(change->name),
 		.spec = change->spec ? str_of(change->spec) : STR(ROW_HIDDEN),
-		.file_spec = str_or_none(change->file_spec),
+		.file_spec = str_of(change->file_spec),
 		.id = change->instance ? str_of(change->instance->id) : STR(""),
 		.host = str_of(change->host),
 		.next_host = str_of(change->next_host),
@@ -318,7 +313,7 @@ static int store_trail(
 	for (size_t i = 0; i < plan->n; i++) {
 		const struct change *change = &plan->v[i];
 		const struct trail_record one = {.resource = str_of(change->name),
-			.change = str_or_none(change->what),
+			.change = str_of(change->what),
 			.result = ok,
 			.operation = change->operation,
 			.host = str_of(change->next_host[0] ? change->next_host : change->host)};

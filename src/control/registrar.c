@@ -6,8 +6,6 @@
 #include "control/registrar_elsewhere.h"
 #include "control/row.h"
 
-#define TRIES 10 /* of a change, when others are faster */
-
 struct registrar *registrar_new(struct registry *registry, struct store *store,
 	const struct site *site, int64_t (*now_s)(void))
 {
@@ -105,7 +103,7 @@ static int carry_out_in_fleet(struct registrar *registrar, struct plan *plan,
 {
 	size_t had = deed ? json_array_size(deed->operations) : 0;
 	int rc = try_in_fleet(registrar, plan, deed, planner, diag);
-	for (unsigned n = 1; n < TRIES && (rc == E_STALE || rc == E_BUSY); n++) {
+	for (unsigned n = 1; registrar_tries_again(registrar, rc, n); n++) {
 		plan_done(plan);
 		drop_operations(deed, had);
 		rc = try_in_fleet(registrar, plan, deed, planner, diag);

@@ -157,8 +157,8 @@ bool registrar_has_reader(struct registrar *registrar);
 
 bool registrar_is_attached(struct registrar *registrar);
 
-/* Publish what others have changed. secrets: what the account prefers may have changed as well. */
-MUST_CHECK int registrar_catch_up(struct registrar *registrar, bool secrets, struct diag *diag);
+/* Publish what others have changed. secrets_too: what the account prefers may have changed as well. */
+MUST_CHECK int registrar_catch_up(struct registrar *registrar, bool secrets_too, struct diag *diag);
 
 /*
  * Tell the database what is in force here, and give away instances that go to other hosts, as far as

@@ -57,11 +57,10 @@ static int plan_again(struct registrar *registrar, struct plan *plan, const stru
 {
 	struct instance_record record = before->record;
 	const struct plan_place place = registrar_place(registrar, before);
-	struct str file_spec = before->file_spec ? str_of(before->file_spec) : STR_EMPTY;
 	row_note_change(&record, before->spec, spec, registrar->now_s());
 	CLEANUP(json_done)
 	json_t *merged = row_with_options(spec, json_object_get(before->spec, "metadataOptions"));
-	return merged ? plan_put(plan, merged, file_spec, &record, &place, diag)
+	return merged ? plan_put(plan, merged, str_of(before->file_spec), &record, &place, diag)
 		      : diag_set(diag, -ENOMEM, "out of memory");
 }
 
@@ -175,8 +174,7 @@ static int plan_row(struct registrar *registrar, struct plan *plan, struct str n
 	}
 	TRY(change(&after, wish, registrar->now_s(), diag));
 	const struct plan_place place = registrar_place(registrar, &before);
-	struct str file_spec = before.file_spec ? str_of(before.file_spec) : STR_EMPTY;
-	return plan_put(plan, spec, file_spec, &after.record, &place, diag);
+	return plan_put(plan, spec, str_of(before.file_spec), &after.record, &place, diag);
 }
 
 struct part {

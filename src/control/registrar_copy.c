@@ -1,19 +1,12 @@
 /* What a host of a fleet needs to start and serve while the database is away. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/json.h"
-#include "control/host_row.h"
 #include "control/registrar_state.h"
 #include "control/secret_names.h"
 #include "store/fleet_store.h"
 
 /* --- the copy -------------------------------------------------------------------------------- */
-
-static void set_applied(struct store_host *host, const void *ctx)
-{
-	host->applied = *(const uint64_t *)ctx;
-}
 
 static int copy_instance(
 	struct registrar *registrar, const struct instance *instance, struct diag *diag)
@@ -40,12 +33,11 @@ static int copy_change(struct registrar *registrar, const struct change *change,
 	return rc == E_NOTFOUND ? 0 : rc;
 }
 
-static int copy_changes(
-	struct registrar *registrar, const struct plan *plan, uint64_t revision, struct diag *diag)
+static int copy_changes(struct registrar *registrar, const struct plan *plan, struct diag *diag)
 {
 	struct store *copy = fleet_store_copy(registrar->store);
+	int rc = 0;
 	TRY(copy->ops->begin(copy, diag));
-	int rc = host_row_change(copy, registrar->host, set_applied, &revision, diag);
 	for (size_t i = 0; rc == 0 && i < plan->n; i++) {
 		rc = copy_change(registrar, &plan->v[i], diag);
 	}
@@ -73,13 +65,13 @@ static int rewrite_entry(void *ctx, struct entry *entry)
 	return copy_instance(rewriting->registrar, entry_instance(entry), rewriting->diag);
 }
 
-static int rewrite(struct rewriting *rewriting, uint64_t revision, struct diag *diag)
+static int rewrite(struct rewriting *rewriting, struct diag *diag)
 {
 	struct registrar *registrar = rewriting->registrar;
 	struct store *copy = fleet_store_copy(registrar->store);
 	TRY(copy->ops->instance_each(copy, registrar->host, STR_EMPTY, on_copied, rewriting, diag));
 	TRY(copy->ops->begin(copy, diag));
-	int rc = host_row_change(copy, registrar->host, set_applied, &revision, diag);
+	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < json_array_size(rewriting->gone); i++) {
 		rc = copy->ops->instance_delete(
 			copy, json_str_at(rewriting->gone, i), STORE_ANY, diag);
@@ -91,12 +83,11 @@ static int rewrite(struct rewriting *rewriting, uint64_t revision, struct diag *
 }
 
 /* The whole copy anew, after it could not be written once. */
-static int copy_all(struct registrar *registrar, uint64_t revision, struct diag *diag)
+static int copy_all(struct registrar *registrar, struct diag *diag)
 {
 	CLEANUP(json_done) json_t *gone = json_array();
 	struct rewriting rewriting = {registrar, gone, diag};
-	return gone ? rewrite(&rewriting, revision, diag)
-		    : diag_set(diag, -ENOMEM, "out of memory");
+	return gone ? rewrite(&rewriting, diag) : diag_set(diag, -ENOMEM, "out of memory");
 }
 
 static void note(bool *behind, int rc, const struct diag *diag)
@@ -108,11 +99,10 @@ static void note(bool *behind, int rc, const struct diag *diag)
 	*behind = rc < 0;
 }
 
-void registrar_copy(struct registrar *registrar, const struct plan *plan, uint64_t revision)
+void registrar_copy(struct registrar *registrar, const struct plan *plan)
 {
 	struct diag diag = {{0}};
-	int rc = plan ? copy_changes(registrar, plan, revision, &diag)
-		      : copy_all(registrar, revision, &diag);
+	int rc = plan ? copy_changes(registrar, plan, &diag) : copy_all(registrar, &diag);
 	note(&registrar->fleet->copy_behind, rc, &diag);
 }
 
@@ -127,7 +117,7 @@ static int is_other(
 {
 	CLEANUP(secret_done) struct secret have = {0};
 	int rc = copy->ops->secret_get(copy, name, &have, diag);
-	bool same = rc == 0 && have.n == value->n && memcmp(have.p, value->p, value->n) == 0;
+	bool same = rc == 0 && have.n == value->n && crypto_equal(have.p, value->p, value->n);
 	return rc < 0 && rc != E_NOTFOUND ? rc : !same;
 }
 

@@ -8,7 +8,6 @@
 #include "control/secret_names.h"
 #include "metadata/blueprint.h"
 
-#define TRIES    10
 #define ENFORCED "httpTokensEnforced"
 
 /* A preference that is no option of an instance. */
@@ -169,8 +168,7 @@ int registrar_defaults(struct registrar *registrar, const struct deed *deed, con
 {
 	pthread_mutex_lock(&registrar->lock);
 	int rc = defaults_once(registrar, deed, changes, diag);
-	for (unsigned n = 1; n < TRIES && registrar->fleet && (rc == E_BUSY || rc == E_STALE);
-		n++) {
+	for (unsigned n = 1; registrar_tries_again(registrar, rc, n); n++) {
 		rc = defaults_once(registrar, deed, changes, diag);
 	}
 	pthread_mutex_unlock(&registrar->lock);

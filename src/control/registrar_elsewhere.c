@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/array.h"
 #include "base/json.h"
 #include "control/host_row.h"
 #include "control/row.h"
@@ -104,15 +103,9 @@ int glimpse_by_name(struct registrar *registrar, struct str name, struct glimpse
 	return look(registrar, &row, NULL, ret_glimpse, diag);
 }
 
-static int keep_row(void *ctx, const struct store_instance *from)
-{
-	return row_take(ctx, from);
-}
-
 int glimpse_by_id(
 	struct registrar *registrar, struct str id, struct glimpse *ret_glimpse, struct diag *diag)
 {
-	struct store *store = registrar->store;
 	const struct entry *entry = registry_find_id(registrar->registry, id);
 	if (entry) {
 		*ret_glimpse = here(registrar, entry);
@@ -122,11 +115,8 @@ int glimpse_by_id(
 		return not_here(registrar, " of id ", id, diag);
 	}
 	CLEANUP(row_done) struct row row = {0};
-	int rc = id.n ? store->ops->instance_find(store, id, keep_row, &row, diag) : E_NOTFOUND;
-	if (rc == E_NOTFOUND) {
-		return not_here(registrar, " of id ", id, diag);
-	}
-	return rc < 0 ? rc : look(registrar, &row, NULL, ret_glimpse, diag);
+	TRY(row_find(registrar->store, id, &row, diag));
+	return look(registrar, &row, NULL, ret_glimpse, diag);
 }
 
 /* --- all ------------------------------------------------------------------------------------- */

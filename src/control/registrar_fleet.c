@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/array.h"
 #include "base/json.h"
 #include "control/host_row.h"
 #include "control/outbox.h"

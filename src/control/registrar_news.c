@@ -414,11 +414,11 @@ static int take_news(struct news *news, struct diag *diag)
 	/* First the copy: what guests have seen survives a restart. */
 	bool behind = fleet->copy_behind;
 	if (!behind) {
-		registrar_copy(registrar, &plan, news->revision);
+		registrar_copy(registrar, &plan);
 	}
 	TRY(plan_publish(&plan, registrar->registry, diag));
 	if (behind) {
-		registrar_copy(registrar, NULL, news->revision);
+		registrar_copy(registrar, NULL);
 	}
 	if (note_leaving(news) < 0 || note_refused(news) < 0) {
 		return diag_set(diag, -ENOMEM, "out of memory");

@@ -3,7 +3,6 @@
 
 #include "base/json.h"
 #include "control/registrar_elsewhere.h"
-#include "control/view.h"
 
 int registrar_show(
 	struct registrar *registrar, struct str name, json_t **ret_view, struct diag *diag)

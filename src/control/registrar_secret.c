@@ -1,5 +1,4 @@
 /* The secret by which tokens are made. */
-#include <errno.h>
 
 #include "control/registrar_state.h"
 #include "control/secret_names.h"
@@ -28,16 +27,24 @@ static int rotate(struct registrar *registrar, const struct deed *deed, struct d
 	return deed ? trail_write(store, deed, &record, diag) : 0;
 }
 
+static int rotate_once(struct registrar *registrar, const struct deed *deed, struct diag *diag)
+{
+	struct store *store = registrar->store;
+	TRY(store->ops->begin(store, diag));
+	return store_end(store, rotate(registrar, deed, diag), diag);
+}
+
 int registrar_rotate_secret(struct registrar *registrar, const struct deed *deed,
 	unsigned *ret_after_s, struct diag *diag)
 {
-	struct store *store = registrar->store;
-	*ret_after_s = after_s(registrar);
 	pthread_mutex_lock(&registrar->lock);
-	int rc = store->ops->begin(store, diag);
-	if (rc == 0) {
-		rc = store_end(store, rotate(registrar, deed, diag), diag);
+	int rc = rotate_once(registrar, deed, diag);
+	for (unsigned n = 1; registrar_tries_again(registrar, rc, n); n++) {
+		rc = rotate_once(registrar, deed, diag);
 	}
 	pthread_mutex_unlock(&registrar->lock);
+	if (rc == 0) {
+		*ret_after_s = after_s(registrar);
+	}
 	return rc;
 }

@@ -99,6 +99,15 @@ static inline int registrar_change(struct registrar *registrar, const struct dee
 	return registrar_carry_out(registrar, deed, &planner, diag);
 }
 
+/*
+ * Whether a change in a fleet is to be tried once more, as another host was faster. Not for ever.
+ * n  how often it has been tried
+ */
+static inline bool registrar_tries_again(const struct registrar *registrar, int rc, unsigned n)
+{
+	return registrar->fleet && n < 10 && (rc == E_STALE || rc == E_BUSY);
+}
+
 /* Forget what registrar_join() and the others have made. */
 void registrar_leave(struct registrar *registrar);
 
@@ -125,7 +134,7 @@ void registrar_await_one(struct registrar *registrar, json_t *operation, json_t 
  * Write to the copy what is planned, or, without a plan, all that is published. Guests go on being served
  * when that fails: it is logged, and all is written at the next change.
  */
-void registrar_copy(struct registrar *registrar, const struct plan *plan, uint64_t revision);
+void registrar_copy(struct registrar *registrar, const struct plan *plan);
 
 /* The copy's secrets. The same; an error is the database's. */
 MUST_CHECK int registrar_copy_secrets(struct registrar *registrar, struct diag *diag);

@@ -58,18 +58,31 @@ int row_instance(const struct row *row, const struct site *site, struct instance
 	return instance_new(row->spec, &row->record, site, NULL, ret_instance, diag);
 }
 
+/* by: " of id ", or " " for a name. */
+static int told(int rc, const struct row *row, const char *by, struct str key, struct diag *diag)
+{
+	if (rc == E_NOTFOUND || (rc == 0 && json_is_null(row->spec))) {
+		return diag_set(diag, E_NOTFOUND, "there is no instance%s'%.*s'", by, STR_FMT(key));
+	}
+	if (rc == E_DAMAGED) {
+		return diag_set(diag, rc, "what the store has of instance%s'%.*s' is damaged", by,
+			STR_FMT(key));
+	}
+	return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
+}
+
 int row_get(struct store *store, struct str name, struct row *ret_row, struct diag *diag)
 {
 	*ret_row = (struct row){0};
 	int rc = store->ops->instance_get(store, name, keep_row, ret_row, diag);
-	if (rc == E_NOTFOUND || (rc == 0 && json_is_null(ret_row->spec))) {
-		return diag_set(diag, E_NOTFOUND, "there is no instance '%.*s'", STR_FMT(name));
-	}
-	if (rc == E_DAMAGED) {
-		return diag_set(diag, rc, "what the store has of instance '%.*s' is damaged",
-			STR_FMT(name));
-	}
-	return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
+	return told(rc, ret_row, " ", name, diag);
+}
+
+int row_find(struct store *store, struct str id, struct row *ret_row, struct diag *diag)
+{
+	*ret_row = (struct row){0};
+	int rc = id.n ? store->ops->instance_find(store, id, keep_row, ret_row, diag) : E_NOTFOUND;
+	return told(rc, ret_row, " of id ", id, diag);
 }
 
 int row_new_record(int64_t now_s, struct instance_record *ret_record)

@@ -37,6 +37,9 @@ void row_done(struct row *row);
 MUST_CHECK int row_get(
 	struct store *store, struct str name, struct row *ret_row, struct diag *diag);
 
+/* The same by its instance's id. */
+MUST_CHECK int row_find(struct store *store, struct str id, struct row *ret_row, struct diag *diag);
+
 /* What is in a row that the store shows; 0, -ENOMEM or E_DAMAGED. row_done() in any case. */
 MUST_CHECK int row_take(struct row *ret_row, const struct store_instance *from);
 

@@ -1,7 +1,6 @@
 #include "control/token_secrets.h"
 
 #include <endian.h>
-#include <errno.h>
 
 #define TIME_BYTES  sizeof(uint64_t)
 #define ENTRY_BYTES (TIME_BYTES + TOKEN_KEY_BYTES)

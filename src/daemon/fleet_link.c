@@ -1,6 +1,5 @@
 #include "daemon/fleet_link.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -132,11 +131,11 @@ static void lose(struct fleet_link *link, const struct diag *diag)
 
 /* --- while there is a connection ------------------------------------------------------------- */
 
-static int catch_up(struct fleet_link *link, bool secrets, struct diag *diag)
+static int catch_up(struct fleet_link *link, bool secrets_too, struct diag *diag)
 {
-	int rc = registrar_catch_up(link->config.registrar, secrets, diag);
+	int rc = registrar_catch_up(link->config.registrar, secrets_too, diag);
 	link->soon_ms = SOON_MS;
-	if (rc == 0 && secrets) {
+	if (rc == 0 && secrets_too) {
 		link->config.on_news(link->config.ctx);
 	}
 	return rc;
