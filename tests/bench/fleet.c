@@ -3,12 +3,13 @@
  * contract of store/store.h.
  *
  * Usage: bench_fleet URL fill HOSTS INSTANCES WRITERS
- *        bench_fleet URL change HOSTS WRITERS SECONDS [ONE]  each changes one instance a transaction;
- *                                                            ONE: all of them those of one host
- *        bench_fleet URL hear HOSTS LISTENERS CHANGES        from commit until the host is told
- *        bench_fleet URL start HOSTS COUNT                   what a host reads when it starts
+ *        bench_fleet URL change HOSTS WRITERS SECONDS EACH [ONE]  each changes one instance a
+ *                                       transaction; ONE: all of them those of one host
+ *        bench_fleet URL hear HOSTS LISTENERS CHANGES EACH   from commit until the host is told
+ *        bench_fleet URL start HOSTS STARTERS COUNT          what a host reads when it starts
  *        bench_fleet URL check HOSTS READERS SECONDS         what each host asks now and then
  *        bench_fleet URL points HOSTS WRITERS SECONDS        batches of what was counted
+ * EACH: instances that each host has.
  * Prints one line of JSON; times are in milliseconds. tests/bench/fleet.py runs all of it.
  */
 #include <poll.h>
@@ -431,11 +432,15 @@ int main(int argc, char **argv)
 	hosts = strtoul(argv[3], NULL, 10);
 	unsigned long a = strtoul(argv[4], NULL, 10), b = strtoul(argv[5], NULL, 10);
 	unsigned long each = argc > 6 ? strtoul(argv[6], NULL, 10) : 100;
+	bool is_fill = strcmp(argv[2], "fill") == 0, is_start = strcmp(argv[2], "start") == 0;
+	if (a == 0 || each == 0 || hosts < (is_start ? a : 1)) {
+		(void)fprintf(stderr, "bench_fleet: too few hosts, or nothing to do\n");
+		return 2;
+	}
 	if (strcmp(argv[2], "hear") == 0) {
 		hear((unsigned)a, b, each);
 		return 0;
 	}
-	bool is_fill = strcmp(argv[2], "fill") == 0, is_start = strcmp(argv[2], "start") == 0;
 	unsigned n = (unsigned)(is_fill ? b : a);
 	struct task *tasks = calloc(n, sizeof *tasks);
 	for (unsigned i = 0; tasks && i < n; i++) {
