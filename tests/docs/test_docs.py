@@ -100,8 +100,7 @@ def database(guide):
     if guide != "fleet.md":
         yield None
         return
-    if not postgres.binaries():
-        pytest.skip("PostgreSQL is not installed")
+    postgres.require()
     server = postgres.Postgres()
     try:
         server.psql("create database telltale owner telltale")
