@@ -345,6 +345,12 @@ SAMPLE = re.compile(
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|\Z)')
 
 
+def documented(page, pattern):
+    """What stands in the first column of the tables of a page of docs/."""
+    text = (ROOT / "docs" / page).read_text()
+    return set(re.findall(rf"^\| `({pattern})` \|", text, re.M))
+
+
 class Metrics:
     """A parsed Prometheus exposition; strict about its grammar."""
 

@@ -1,6 +1,5 @@
 """The control address: /metrics, /healthz, /readyz; and what is counted when."""
 
-import pathlib
 import re
 import socket
 import time
@@ -9,9 +8,8 @@ import pytest
 
 import samples
 import wire
-from daemon import Metrics
+from daemon import Metrics, documented
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 ID = "/latest/meta-data/instance-id"
 
 COUNTERS = [
@@ -68,14 +66,9 @@ def test_metrics_speak_prometheus(service):
         assert name.startswith(("telltale_", "process_")), name
 
 
-def documented(page, pattern):
-    """What stands in the first column of the tables of a page of docs/."""
-    text = (ROOT / "docs" / page).read_text()
-    return set(re.findall(rf"^\| `({pattern})` \|", text, re.M))
-
-
 def test_every_metric_is_documented_and_every_documented_one_is_there(service):
-    assert service.metrics().names() == documented("metrics.md", "telltale_[a-z_]+")
+    names = {name for name in documented("metrics.md", "telltale_[a-z_]+") if "_fleet_" not in name}
+    assert service.metrics().names() == names
 
 
 def test_every_documented_operation_is_known(service):
