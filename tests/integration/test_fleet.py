@@ -12,7 +12,7 @@ import pytest
 import aws
 import fleets
 import wire
-from daemon import error_lines, free_port
+from daemon import documented, error_lines, free_port
 from fleets import ID, ask, audits, change, instance, listed, options, put, show, wait_applied
 
 ROTATE_S = 90
@@ -243,10 +243,14 @@ def test_hosts_are_shown(fleet):
     assert hosts["b"]["lag"] == 2
     metrics = a.metrics()
     assert metrics.sum("telltale_fleet_connected") == 1
-    assert {name for name in metrics.names() if name.startswith("telltale_fleet_")} == {
-        "telltale_fleet_connected", "telltale_fleet_revision", "telltale_fleet_instances_moving",
-        "telltale_fleet_rows_refused_total", "telltale_fleet_samples_lost_total",
-    }  # fmt: skip
+    names = {name for name in metrics.names() if name.startswith("telltale_fleet_")}
+    assert names == documented("metrics.md", "telltale_fleet_[a-z_]+")
+
+
+def test_a_daemon_on_its_own_is_no_fleet(workshop):
+    alone = workshop.daemon({"instances": [instance(1), instance(2)]})
+    assert alone.cli("fleet").ok().out == "This daemon is on its own: its store is not PostgreSQL.\n"
+    assert json.loads(alone.cli("fleet", "--json").ok().out) == {"hosts": [{"instances": 2}]}
 
 
 def test_a_host_is_forgotten_when_it_has_gone_for_good(fleet):

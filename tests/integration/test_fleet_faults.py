@@ -501,6 +501,29 @@ def test_a_reload_does_what_files_have_waited_for(fleet, lines):
     fleet.check_quiet()
 
 
+class Mute(postgres.Proxy):
+    """Whoever comes by it changes what he likes, and tells nobody."""
+
+    async def _take(self, reader, queue):
+        while data := await reader.read(65536):
+            queue.put_nowait((0, data.replace(b"NOTIFY t", b"NOTIFY x")))
+        queue.put_nowait((0, b""))
+
+
+def test_who_is_not_told_asks(fleet):
+    a, line = fleet.host("a"), Mute(fleet.server.port)
+    try:
+        b = fleet.host("b", url=line_url(fleet, line))
+        put(a, instance(1))
+        change(b, "web-1", httpTokens="required").ok()
+        time.sleep(2.0)
+        assert a.client("127.0.1.1").get(ID).status == 200
+        wire.wait_until(lambda: a.client("127.0.1.1").get(ID).status == 401, "a to ask", 40.0)
+        b.stop()
+    finally:
+        line.close()
+
+
 # --- coming back -----------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import pytest
 import fleets
 import postgres
 import wire
-from fleets import audits, change, instance, listed, put, show
+from fleets import ask, audits, change, instance, listed, put, show
 
 
 @pytest.fixture
@@ -62,6 +62,10 @@ def test_lists_and_records_come_from_the_replica(fleet, servers):
     assert instances > 0
     assert any(one["resource"] == "web-1" for one in audits(a))
     assert asked(replica, "audit") > records
+    points, now = asked(replica, "points"), time.time()
+    ask(a, "GetInstanceMetricData", instanceName="web-1", metricName="MetadataNoToken", period=60,
+        startTime=now - 1200, endTime=now, unit="Count", statistics=["Sum"]).ok()  # fmt: skip
+    assert asked(replica, "points") > points
     # What a change is made from, and what follows it, does not wait for the replica.
     replica.psql("select pg_wal_replay_pause()")
     for tokens in ("required", "optional", "required"):

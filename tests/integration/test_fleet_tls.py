@@ -23,8 +23,7 @@ def pairs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(pairs):
     """Nobody is let in without TLS."""
-    if not postgres.binaries():
-        pytest.skip("PostgreSQL IS NOT INSTALLED, NOT TESTED")
+    postgres.require()
     made = postgres.Postgres()
     try:
         for source, name in ((pairs["right"].certificate, "server.pem"), (pairs["right"].key, "server.key")):
@@ -40,13 +39,6 @@ def server(pairs):
         yield made
     finally:
         made.close()
-
-
-@pytest.fixture
-def fleet(workshop, server):
-    made = fleets.Fleet(workshop, server)
-    yield made
-    made.close()
 
 
 def url(fleet, pair):
@@ -71,10 +63,31 @@ def test_changes_and_notices_come_by_tls(fleet, pairs):
     assert len(found) >= 4 and all(row == ["t"] for row in found), found
 
 
-@pytest.mark.parametrize("wrong, words", [("other", "certificate verify failed"), ("plain", "no encryption")])
+def by_another_name(text):
+    """The same server, whose certificate is for 127.0.0.1."""
+    return text.replace("@127.0.0.1:", "@elsewhere:") + "&hostaddr=127.0.0.1"
+
+
+def test_the_password_may_stand_in_a_file(fleet, pairs, tmp_path):
+    file = tmp_path / "pgpass"
+    file.write_text("*:*:*:telltale:hunter2\n")
+    file.chmod(0o600)
+    without = url(fleet, pairs["right"]).replace(":hunter2@", "@")
+    a = fleet.host("a", url=f"{without}&passfile={file}")
+    put(a, instance(1))
+    assert show(a, "web-1")["host"] == "a"
+    host = fleet.host("b", start=False, url=without)
+    host.allow_errors("no password supplied")
+    assert host.fails_to_start()[0] == 1
+
+
+@pytest.mark.parametrize("wrong, words", [
+    ("other", "certificate verify failed"), ("plain", "no encryption"), ("name", "does not match host name"),
+])  # fmt: skip
 def test_a_server_that_is_not_the_right_one_is_none(fleet, pairs, wrong, words):
-    plain = fleet.server.url(fleet.database) + "?sslmode=disable"
-    host = fleet.host("a", start=False, url=plain if wrong == "plain" else url(fleet, pairs["other"]))
+    text = {"other": url(fleet, pairs["other"]), "plain": fleet.server.url(fleet.database) + "?sslmode=disable",
+            "name": by_another_name(url(fleet, pairs["right"]))}[wrong]  # fmt: skip
+    host = fleet.host("a", start=False, url=text)
     host.allow_errors(".")
     code, log = host.fails_to_start()
     (line,) = error_lines(log)
