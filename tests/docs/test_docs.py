@@ -144,3 +144,14 @@ def test_the_readme_shows_what_the_server_prints(tmp_path):
     printed = re.sub(r"(AWS_SECRET_ACCESS_KEY=)[A-Za-z0-9+/]{40}$", r"\1…", printed, flags=re.M)
     printed = re.sub(r"^(Changes are kept in )/\S+(/telltale\.db)", r"\1…\2", printed, flags=re.M)
     assert printed == shown
+
+
+def test_the_architecture_names_files_that_there_are():
+    text = (ROOT / "docs/architecture.md").read_text()
+    named = set(re.findall(r"`([a-z0-9_/]+\.[ch])`", text))
+    there = [str(path.relative_to(ROOT / "src")) for path in (ROOT / "src").rglob("*.[ch]")]
+    there += [str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.[ch]")]
+    assert len(named) > 50
+    assert [name for name in sorted(named) if not any(f"/{path}".endswith(f"/{name}") for path in there)] == []
+    # A back end is found by its table.
+    assert {path.name for path in (ROOT / "src/store").glob("*.c")} <= {name.rpartition("/")[2] for name in named}
