@@ -52,10 +52,21 @@ bool registrar_has_copy(struct registrar *registrar)
 	return rc == 0;
 }
 
-static int refresh_secrets(struct registrar *registrar, struct diag *diag)
+/* Most often nobody has changed any: that is one question, and not one for each. */
+static int refresh_secrets(struct registrar *registrar, bool all, struct diag *diag)
 {
+	struct store *store = registrar->store;
+	struct fleet *fleet = registrar->fleet;
+	uint64_t revision;
+	/* Before they are read: what changes meanwhile is looked at once more. */
+	TRY(store->ops->revision_get(store, STR(""), &revision, diag));
+	if (!all && revision == fleet->secrets_seen && !fleet->secrets_behind) {
+		return 0;
+	}
 	TRY(registrar_load_defaults(registrar, diag));
-	return registrar_copy_secrets(registrar, diag);
+	TRY(registrar_copy_secrets(registrar, diag));
+	fleet->secrets_seen = revision;
+	return 0;
 }
 
 int registrar_attach(struct registrar *registrar, struct store *database, struct diag *diag)
@@ -64,7 +75,7 @@ int registrar_attach(struct registrar *registrar, struct store *database, struct
 	fleet_store_attach(registrar->store, database);
 	int rc = registrar_bring_up(registrar, true, diag);
 	if (rc == 0) {
-		rc = refresh_secrets(registrar, diag);
+		rc = refresh_secrets(registrar, true, diag);
 	}
 	if (rc < 0) {
 		fleet_store_detach(registrar->store);
@@ -124,7 +135,7 @@ int registrar_catch_up(struct registrar *registrar, bool secrets_too, struct dia
 	pthread_mutex_lock(&registrar->lock);
 	int rc = registrar_bring_up(registrar, false, diag);
 	if (rc == 0 && (secrets_too || registrar->fleet->secrets_behind)) {
-		rc = refresh_secrets(registrar, diag);
+		rc = refresh_secrets(registrar, false, diag);
 	}
 	pthread_mutex_unlock(&registrar->lock);
 	return rc;

@@ -38,14 +38,15 @@ struct leaving {
 /* What one of many hosts keeps. */
 struct fleet {
 	const char *version;
-	uint64_t applied;     /* the revision of the database that is here */
-	uint64_t told;        /* the one that the database knows of */
-	uint64_t mark;        /* of what was published last */
-	int64_t beat_s;       /* when the database heard of us last */
-	int64_t asked_minute; /* when it was asked whether this host leads */
-	bool leads;           /* what it said */
-	bool copy_behind;     /* the copy could not be written */
-	bool secrets_behind;  /* nor could the secrets be copied */
+	uint64_t applied;      /* the revision of the database that is here */
+	uint64_t told;         /* the one that the database knows of */
+	uint64_t mark;         /* of what was published last */
+	int64_t beat_s;        /* when the database heard of us last */
+	int64_t asked_minute;  /* when it was asked whether this host leads */
+	bool leads;            /* what it said */
+	bool copy_behind;      /* the copy could not be written */
+	bool secrets_behind;   /* nor could the secrets be copied */
+	uint64_t secrets_seen; /* the revision of the secrets that are here and in the copy */
 	struct leaving *leaving;
 	size_t n_leaving;
 	size_t cap_leaving;

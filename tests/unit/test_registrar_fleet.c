@@ -565,6 +565,17 @@ static void the_accounts_defaults_are_the_fleets(void **state)
 	json_decref(defaults);
 }
 
+/* Ten thousand hosts do it all the time: what is open, what has changed, and whether secrets have. */
+static void a_look_for_news_asks_little(void **state)
+{
+	struct fleet_test *f = *state;
+	struct host *b = &f->hosts[1];
+	fleet_catch_up(f, b);
+	unsigned before = store_shared_calls(b->connection);
+	fleet_catch_up(f, b);
+	assert_int_equal(store_shared_calls(b->connection) - before, 3);
+}
+
 static void set_endpoint(void *ctx)
 {
 	struct faster *faster = ctx;
@@ -807,6 +818,7 @@ int main(void)
 		FLEET_TEST(others_change_places_beside_a_refused_row),
 		FLEET_TEST(an_operation_of_a_refused_row_fails),
 		FLEET_TEST(the_accounts_defaults_are_the_fleets),
+		FLEET_TEST(a_look_for_news_asks_little),
 		FLEET_TEST(defaults_of_two_hosts_are_all_there),
 		FLEET_TEST(hosts_are_told_of),
 		FLEET_TEST(the_first_that_is_there_leads),
