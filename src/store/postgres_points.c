@@ -13,6 +13,9 @@ const char *const postgres_points_sql[POSTGRES_STATEMENTS] = {
 			" DO UPDATE SET bytes = $4, sum = $5"),
 	[POINTS_GET] = ("SELECT " POINTS_COLUMNS " FROM points"
 			" WHERE instance_id = $1 AND period_s = $2 AND start_s = $3"),
+	[POINTS_LOCK] = ("SELECT " POINTS_COLUMNS " FROM points"
+			 " WHERE instance_id = $1 AND period_s = $2 AND start_s = $3 FOR UPDATE"),
+	[POINTS_CLAIM] = "SELECT pg_advisory_xact_lock($1)",
 	[POINTS_EACH] = ("SELECT " POINTS_COLUMNS " FROM points WHERE instance_id = $1"
 			 " AND period_s = $2 AND start_s >= $3 AND start_s < $4 ORDER BY start_s"),
 	/* After the last of the page before; $5: there is none. */
@@ -118,6 +121,17 @@ static int on_every_step(
 	return rc < 0 ? rc : 0;
 }
 
+/* What is not there has no row to be locked: who may make it waits here for another who may. */
+static int claim(struct postgres_store *s, struct str instance_id, uint32_t period_s,
+	int64_t start_s, struct diag *diag)
+{
+	const struct store_points run = {
+		.instance_id = instance_id, .period_s = period_s, .start_s = start_s};
+	struct postgres_params params = {0};
+	postgres_add_number(&params, sum_of(&run));
+	return postgres_change(s, POINTS_CLAIM, &params, NULL, diag);
+}
+
 int postgres_points_get(struct store *store, struct str instance_id, uint32_t period_s,
 	int64_t start_s, int (*on_points)(void *ctx, const struct store_points *points), void *ctx,
 	struct diag *diag)
@@ -125,11 +139,16 @@ int postgres_points_get(struct store *store, struct str instance_id, uint32_t pe
 	struct postgres_store *s = postgres_of(store);
 	struct postgres_params params = {0};
 	CLEANUP(reader_done) struct reader reader = {.on_points = on_points, .ctx = ctx};
+	enum postgres_statement which = s->begun ? POINTS_LOCK : POINTS_GET;
 	TRY(postgres_read_call(s, diag));
 	postgres_add(&params, not_null(instance_id));
 	postgres_add_number(&params, period_s);
 	postgres_add_number(&params, (uint64_t)start_s);
-	TRY(postgres_each(s, POINTS_GET, &params, on_every_step, &reader, diag));
+	TRY(postgres_each(s, which, &params, on_every_step, &reader, diag));
+	if (reader.n == 0 && s->begun) {
+		TRY(claim(s, not_null(instance_id), period_s, start_s, diag));
+		TRY(postgres_each(s, which, &params, on_every_step, &reader, diag));
+	}
 	if (reader.n == 0) {
 		return diag_set(diag, E_NOTFOUND, "no points of \"%.*s\" at that time",
 			STR_FMT(instance_id));

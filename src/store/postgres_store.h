@@ -61,6 +61,8 @@ enum postgres_statement {
 	/* postgres_points.c */
 	POINTS_PUT,
 	POINTS_GET,
+	POINTS_LOCK,
+	POINTS_CLAIM,
 	POINTS_EACH,
 	POINTS_BEFORE,
 	POINTS_DELETE,

@@ -227,7 +227,10 @@ struct store_ops {
 	/* Insert or replace by instance, period and start. In a transaction. */
 	int (*points_put)(
 		struct store *store, const struct store_points *points, struct diag *diag);
-	/* One run; the callback is called once. E_NOTFOUND when there is none. */
+	/*
+	 * One run; the callback is called once. E_NOTFOUND when there is none. In a transaction the
+	 * run, or that there is none, stays so until its end: others who get it in theirs wait.
+	 */
 	int (*points_get)(struct store *store, struct str instance_id, uint32_t period_s,
 		int64_t start_s, int (*on_points)(void *ctx, const struct store_points *points),
 		void *ctx, struct diag *diag);

@@ -435,6 +435,55 @@ static void test_who_reads_on_misses_nothing(void **state)
 	print_message("%u changes, %u reads\n", committed, reads);
 }
 
+static int append(void *ctx, const struct store_points *points)
+{
+	buf_add(ctx, points->bytes);
+	return 0;
+}
+
+/* What is there, and a letter more, as control/outbox.c does. */
+static int add_letter(struct store *store, const char *letter, unsigned pause_us)
+{
+	CLEANUP(buf_done) struct buf bytes = BUF_EMPTY;
+	int rc = store->ops->begin(store, NULL);
+	rc = rc < 0 ? rc : store->ops->points_get(store, STR("i"), 60, 0, append, &bytes, NULL);
+	rc = rc == E_NOTFOUND ? 0 : rc;
+	(void)usleep(pause_us);
+	buf_add(&bytes, str_of(letter));
+	struct store_points points = {STR("i"), 60, 0, buf_str(&bytes)};
+	rc = rc < 0 ? rc : store->ops->points_put(store, &points, NULL);
+	rc = rc < 0 ? rc : store->ops->commit(store, NULL);
+	store->ops->rollback(store);
+	return rc;
+}
+
+/* The first makes the run, the others find it: in both cases they wait for each other. */
+static void test_points_are_merged_one_by_one(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(buf_done) struct buf bytes = BUF_EMPTY;
+	for (int round = 0; round < 2; round++) {
+		pid_t pids[4];
+		for (int i = 0; i < 4; i++) {
+			pids[i] = fork();
+			if (pids[i] == 0) {
+				struct store *store = NULL;
+				CHECK(store_open(str_of(f->url), &store, NULL) == 0);
+				CHECK(add_letter(store, "x", 100000) == 0);
+				_exit(0);
+			}
+		}
+		for (int i = 0; i < 4; i++) {
+			int status = -1;
+			assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+			assert_int_equal(status, 0);
+		}
+	}
+	assert_int_equal(
+		f->store->ops->points_get(f->store, STR("i"), 60, 0, append, &bytes, &f->diag), 0);
+	assert_int_equal(bytes.n, 8);
+}
+
 /* --- out of memory --------------------------------------------------------------------------- */
 
 static int use_all(struct fixture *f, struct str host)
@@ -495,6 +544,7 @@ int main(void)
 		TEST(test_crosswise),
 		TEST(test_one_name_from_many),
 		TEST(test_who_reads_on_misses_nothing),
+		TEST(test_points_are_merged_one_by_one),
 		TEST(test_every_allocation_fails_once),
 	};
 	return RUN_TESTS(tests);
