@@ -18,6 +18,7 @@ const char *const postgres_hosts_sql[POSTGRES_STATEMENTS] = {
 		      " put_ms = excluded.put_ms"),
 	[HOST_DELETE] = "DELETE FROM host WHERE name = $1",
 	[HOST_GET] = HOST_READ " WHERE name = $1",
+	[HOST_LOCK] = HOST_READ " WHERE name = $1 FOR UPDATE OF host",
 	[HOST_EACH] = HOST_READ " ORDER BY name",
 };
 
@@ -90,7 +91,7 @@ int postgres_host_get(struct store *store, struct str name,
 	struct reader reader = {on_host, ctx, false};
 	TRY(postgres_read_call(s, diag));
 	postgres_add(&params, not_null(name));
-	TRY(postgres_each(s, HOST_GET, &params, on_step, &reader, diag));
+	TRY(postgres_each(s, s->begun ? HOST_LOCK : HOST_GET, &params, on_step, &reader, diag));
 	return reader.any ? 0 : not_found(name, diag);
 }
 

@@ -42,6 +42,7 @@ enum postgres_statement {
 	HOST_PUT,
 	HOST_DELETE,
 	HOST_GET,
+	HOST_LOCK,
 	HOST_EACH,
 	/* postgres_trail.c */
 	OPERATION_NEXT,

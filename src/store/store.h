@@ -167,7 +167,10 @@ struct store_ops {
 	int (*host_put)(struct store *store, const struct store_host *host, struct diag *diag);
 	/* In a transaction. E_NOTFOUND when there is none. Its instances are not touched. */
 	int (*host_delete)(struct store *store, struct str name, struct diag *diag);
-	/* One host; the callback is called once. E_NOTFOUND when there is none. */
+	/*
+	 * One host; the callback is called once. E_NOTFOUND when there is none. In a transaction a
+	 * row that is there stays so until its end: others who get it in theirs wait.
+	 */
 	int (*host_get)(struct store *store, struct str name,
 		int (*on_host)(void *ctx, const struct store_host *host), void *ctx,
 		struct diag *diag);

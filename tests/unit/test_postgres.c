@@ -14,6 +14,7 @@
 #define WRITERS    8
 #define WRITES     60
 #define PAGES_ROWS 2500
+#define MERGE_US   100000
 
 /* --- tables ---------------------------------------------------------------------------------- */
 
@@ -442,14 +443,14 @@ static int append(void *ctx, const struct store_points *points)
 }
 
 /* What is there, and a letter more, as control/outbox.c does. */
-static int add_letter(struct store *store, const char *letter, unsigned pause_us)
+static int add_letter(struct store *store)
 {
 	CLEANUP(buf_done) struct buf bytes = BUF_EMPTY;
 	int rc = store->ops->begin(store, NULL);
 	rc = rc < 0 ? rc : store->ops->points_get(store, STR("i"), 60, 0, append, &bytes, NULL);
 	rc = rc == E_NOTFOUND ? 0 : rc;
-	(void)usleep(pause_us);
-	buf_add(&bytes, str_of(letter));
+	(void)usleep(MERGE_US);
+	buf_add(&bytes, STR("x"));
 	struct store_points points = {STR("i"), 60, 0, buf_str(&bytes)};
 	rc = rc < 0 ? rc : store->ops->points_put(store, &points, NULL);
 	rc = rc < 0 ? rc : store->ops->commit(store, NULL);
@@ -457,31 +458,70 @@ static int add_letter(struct store *store, const char *letter, unsigned pause_us
 	return rc;
 }
 
+static void four_at_once(struct fixture *f, int (*run)(struct store *store))
+{
+	pid_t pids[4];
+	for (int i = 0; i < 4; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			struct store *store = NULL;
+			CHECK(store_open(str_of(f->url), &store, NULL) == 0);
+			CHECK(run(store) == 0);
+			_exit(0);
+		}
+	}
+	for (int i = 0; i < 4; i++) {
+		int status = -1;
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_int_equal(status, 0);
+	}
+}
+
 /* The first makes the run, the others find it: in both cases they wait for each other. */
 static void test_points_are_merged_one_by_one(void **state)
 {
 	struct fixture *f = *state;
 	CLEANUP(buf_done) struct buf bytes = BUF_EMPTY;
-	for (int round = 0; round < 2; round++) {
-		pid_t pids[4];
-		for (int i = 0; i < 4; i++) {
-			pids[i] = fork();
-			if (pids[i] == 0) {
-				struct store *store = NULL;
-				CHECK(store_open(str_of(f->url), &store, NULL) == 0);
-				CHECK(add_letter(store, "x", 100000) == 0);
-				_exit(0);
-			}
-		}
-		for (int i = 0; i < 4; i++) {
-			int status = -1;
-			assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
-			assert_int_equal(status, 0);
-		}
-	}
+	four_at_once(f, add_letter);
+	four_at_once(f, add_letter);
 	assert_int_equal(
 		f->store->ops->points_get(f->store, STR("i"), 60, 0, append, &bytes, &f->diag), 0);
 	assert_int_equal(bytes.n, 8);
+}
+
+static int take_recorded(void *ctx, const struct store_host *host)
+{
+	*(uint64_t *)ctx = host->recorded;
+	return 0;
+}
+
+/* As control/host_row.c does. */
+static int record_one(struct store *store)
+{
+	struct store_host host = {.name = STR("x")};
+	int rc = store->ops->begin(store, NULL);
+	rc = rc < 0 ? rc
+		    : store->ops->host_get(store, host.name, take_recorded, &host.recorded, NULL);
+	(void)usleep(MERGE_US);
+	host.recorded++;
+	rc = rc < 0 ? rc : store->ops->host_put(store, &host, NULL);
+	rc = rc < 0 ? rc : store->ops->commit(store, NULL);
+	store->ops->rollback(store);
+	return rc;
+}
+
+static void test_host_is_changed_one_by_one(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_ops *ops = f->store->ops;
+	struct store_host host = {.name = STR("x")};
+	begin(f);
+	assert_int_equal(ops->host_put(f->store, &host, &f->diag), 0);
+	commit(f);
+	four_at_once(f, record_one);
+	assert_int_equal(
+		ops->host_get(f->store, host.name, take_recorded, &host.recorded, &f->diag), 0);
+	assert_int_equal(host.recorded, 4);
 }
 
 /* --- out of memory --------------------------------------------------------------------------- */
@@ -545,6 +585,7 @@ int main(void)
 		TEST(test_one_name_from_many),
 		TEST(test_who_reads_on_misses_nothing),
 		TEST(test_points_are_merged_one_by_one),
+		TEST(test_host_is_changed_one_by_one),
 		TEST(test_every_allocation_fails_once),
 	};
 	return RUN_TESTS(tests);
