@@ -16,7 +16,7 @@
  * that the next connection finds the primary.
  *
  * Rows come in pages of POSTGRES_PAGE_ROWS: what changes in between may be seen as it was or as it is,
- * but no row twice, and changed_since() hands on nothing out of order.
+ * but none twice, but for changed_since(): that hands on what has changed once more, still in order.
  *
  * Writers of one host wait for each other from their first change of an instance to their commit, or
  * rollback; writers of different hosts don't. E_BUSY when that takes too long or stands crosswise.

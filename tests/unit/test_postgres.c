@@ -185,6 +185,112 @@ static void test_audits_in_pages(void **state)
 	assert_int_equal(next, 0);
 }
 
+/* PAGES_ROWS of them; of every third host x only remembers that it had it. */
+static void put_pages(struct fixture *f)
+{
+	char name[16];
+	begin(f);
+	for (unsigned i = 0; i < PAGES_ROWS; i++) {
+		(void)snprintf(name, sizeof name, "n%u", i * 7 % PAGES_ROWS); /* in no order */
+		assert_int_equal(put_on(f->store, name, "x"), 0);
+	}
+	for (unsigned i = 0; i < PAGES_ROWS; i += 3) {
+		(void)snprintf(name, sizeof name, "n%u", i);
+		assert_int_equal(i % 2 ? put_on(f->store, name, "y")
+				       : f->store->ops->instance_delete(
+						 f->store, str_of(name), STORE_ANY, &f->diag),
+			0);
+	}
+	commit(f);
+}
+
+struct walk {
+	struct buf last;     /* name */
+	uint64_t revision;   /* the last */
+	struct store *other; /* by which two rows change while the first page is read; NULL: none */
+	unsigned rows;
+	unsigned deletions;
+	bool wrong;
+	unsigned seen[PAGES_ROWS];
+};
+
+static void note(struct walk *walk, const struct store_instance *row)
+{
+	char name[16];
+	(void)snprintf(name, sizeof name, "%.*s", STR_FMT(row->name));
+	unsigned i = (unsigned)strtoul(name + 1, NULL, 10);
+	if (walk->other && walk->rows + walk->deletions == 0) {
+		assert_int_equal(change(walk->other, "n1", "x"), 0);
+		assert_int_equal(change(walk->other, "n7", "x"), 0);
+	}
+	walk->rows += row->spec.p != NULL;
+	walk->deletions += row->spec.p == NULL;
+	walk->seen[i < PAGES_ROWS ? i : 0]++;
+}
+
+static int walk_by_name(void *ctx, const struct store_instance *row)
+{
+	struct walk *walk = ctx;
+	walk->wrong = walk->wrong || str_cmp(row->name, buf_str(&walk->last)) <= 0;
+	buf_reset(&walk->last);
+	buf_add(&walk->last, row->name);
+	note(walk, row);
+	return 0;
+}
+
+static int walk_by_revision(void *ctx, const struct store_instance *row)
+{
+	struct walk *walk = ctx;
+	walk->wrong = walk->wrong || row->revision <= walk->revision;
+	walk->revision = row->revision;
+	note(walk, row);
+	return 0;
+}
+
+/* In order, and each once, but those that were seen and then changed: they come again. */
+static void assert_walked(struct walk *walk, unsigned rows, unsigned deletions, unsigned again)
+{
+	unsigned n = 0;
+	assert_false(walk->wrong);
+	assert_int_equal(walk->rows, rows + again);
+	assert_int_equal(walk->deletions, deletions);
+	for (unsigned i = 0; i < PAGES_ROWS; i++) {
+		n += walk->seen[i] > 0;
+	}
+	assert_int_equal(n, rows + deletions);
+	buf_done(&walk->last);
+	*walk = (struct walk){.other = walk->other};
+}
+
+static void test_instances_in_pages(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_ops *ops = f->store->ops;
+	struct walk *walk = calloc(1, sizeof *walk);
+	const unsigned gone = (PAGES_ROWS + 2) / 3;
+	const unsigned moved = gone / 2;
+	put_pages(f);
+	assert_int_equal(
+		ops->instance_each(f->store, STR("x"), STR(""), walk_by_name, walk, &f->diag), 0);
+	assert_walked(walk, PAGES_ROWS - gone, 0, 0);
+	assert_int_equal(
+		ops->instance_each(f->store, STR_EMPTY, STR(""), walk_by_name, walk, &f->diag), 0);
+	assert_walked(walk, PAGES_ROWS - gone + moved, 0, 0);
+	assert_int_equal(
+		ops->changed_since(f->store, STR("x"), 0, walk_by_revision, walk, &f->diag), 0);
+	assert_walked(walk, PAGES_ROWS - gone, gone, 0);
+	/* One that the first page has and one that it has not. */
+	assert_int_equal(store_open(str_of(f->url), &walk->other, &f->diag), 0);
+	assert_int_equal(
+		ops->changed_since(f->store, STR("x"), 0, walk_by_revision, walk, &f->diag), 0);
+	assert_walked(walk, PAGES_ROWS - gone, gone, 1);
+	assert_int_equal(
+		ops->instance_each(f->store, STR("x"), STR(""), walk_by_name, walk, &f->diag), 0);
+	assert_walked(walk, PAGES_ROWS - gone, 0, 0);
+	store_free(walk->other);
+	free(walk);
+}
+
 static int count_id(void *ctx, struct str instance_id)
 {
 	(void)instance_id;
@@ -578,6 +684,7 @@ int main(void)
 		TEST(test_damaged_rows_are_named),
 		TEST(test_names_have_a_cap),
 		TEST(test_audits_in_pages),
+		TEST(test_instances_in_pages),
 		TEST(test_points_in_pages),
 		TEST(test_urls),
 		TEST(test_users_that_may_not),
