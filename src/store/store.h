@@ -142,7 +142,8 @@ struct store_ops {
 		int (*on_row)(void *ctx, const struct store_instance *row), void *ctx,
 		struct diag *diag);
 	/*
-	 * Rows in bytewise order of names; ends early when the callback returns < 0.
+	 * Rows in bytewise order of names; ends early when the callback returns < 0. E_DAMAGED comes
+	 * after all others have been handed on, where the back end can find them.
 	 * host   only this one's; p NULL: of all
 	 * after  only those whose names come later; empty: from the first
 	 */
@@ -151,7 +152,7 @@ struct store_ops {
 		struct diag *diag);
 	/*
 	 * What changed of a host's since a revision, in order of revision, what it does not have any
-	 * more included (row->spec.p is NULL then).
+	 * more included (row->spec.p is NULL then). E_DAMAGED as above.
 	 */
 	int (*changed_since)(struct store *store, struct str host, uint64_t revision,
 		int (*on_row)(void *ctx, const struct store_instance *row), void *ctx,

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "store/postgres.h"
 #include "store/postgres_listen.h"
 #include "tests/fake/alloc.h"
 
@@ -121,6 +122,137 @@ static void test_damaged_rows_are_named(void **state)
 	assert_int_equal(ops->commit(f->store, &f->diag), E_DAMAGED);
 }
 
+struct walk {
+	struct buf last;     /* name */
+	uint64_t revision;   /* the last */
+	struct store *other; /* by which two rows change while the first page is read; NULL: none */
+	unsigned rows;
+	unsigned deletions;
+	bool wrong;
+	unsigned seen[PAGES_ROWS];
+};
+
+static void note(struct walk *walk, const struct store_instance *row)
+{
+	char name[16];
+	(void)snprintf(name, sizeof name, "%.*s", STR_FMT(row->name));
+	unsigned i = (unsigned)strtoul(name + 1, NULL, 10);
+	if (walk->other && walk->rows + walk->deletions == 0) {
+		assert_int_equal(change(walk->other, "n1", "x"), 0);
+		assert_int_equal(change(walk->other, "n7", "x"), 0);
+	}
+	walk->rows += row->spec.p != NULL;
+	walk->deletions += row->spec.p == NULL;
+	walk->seen[i < PAGES_ROWS ? i : 0]++;
+}
+
+static int walk_by_name(void *ctx, const struct store_instance *row)
+{
+	struct walk *walk = ctx;
+	walk->wrong = walk->wrong || str_cmp(row->name, buf_str(&walk->last)) <= 0;
+	buf_reset(&walk->last);
+	buf_add(&walk->last, row->name);
+	note(walk, row);
+	return 0;
+}
+
+static int walk_by_revision(void *ctx, const struct store_instance *row)
+{
+	struct walk *walk = ctx;
+	walk->wrong = walk->wrong || row->revision <= walk->revision;
+	walk->revision = row->revision;
+	note(walk, row);
+	return 0;
+}
+
+/* In order, and each once, but those that were seen and then changed: they come again. */
+static void assert_walked(struct walk *walk, unsigned rows, unsigned deletions, unsigned again)
+{
+	unsigned n = 0;
+	assert_false(walk->wrong);
+	assert_int_equal(walk->rows, rows + again);
+	assert_int_equal(walk->deletions, deletions);
+	for (unsigned i = 0; i < PAGES_ROWS; i++) {
+		n += walk->seen[i] > 0;
+	}
+	assert_int_equal(n, rows + deletions);
+	buf_done(&walk->last);
+	*walk = (struct walk){.other = walk->other};
+}
+
+static int refuse_last(void *ctx, const struct store_instance *row)
+{
+	(void)ctx;
+	return str_eq(row->name, STR("e")) ? -77 : 0;
+}
+
+/* Two rows and a deletion are damaged: all others come, then the first of these is named. */
+static void test_damaged_rows_stop_no_others(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_ops *ops = f->store->ops;
+	struct buf lines = BUF_EMPTY;
+	for (const char *name = "abcdeg"; *name; name++) {
+		const char text[] = {*name, '\0'};
+		assert_int_equal(change(f->store, text, "x"), 0);
+	}
+	begin(f);
+	assert_int_equal(ops->instance_delete(f->store, STR("g"), STORE_ANY, &f->diag), 0);
+	commit(f);
+	(void)sql(f, "UPDATE instance SET spec = 'other' WHERE name IN ('b', 'd');"
+		     "UPDATE deleted SET sum = 0");
+	assert_int_equal(
+		ops->changed_since(f->store, STR("x"), 0, add_name, &lines, &f->diag), E_DAMAGED);
+	assert_lines(&lines, "a c e ");
+	assert_non_null(strstr(f->diag.text, "\"b\""));
+	f->diag.text[0] = '\0';
+	assert_int_equal(
+		ops->instance_each(f->store, STR_EMPTY, STR(""), add_name, &lines, &f->diag),
+		E_DAMAGED);
+	assert_lines(&lines, "a c e ");
+	assert_non_null(strstr(f->diag.text, "\"b\""));
+	assert_int_equal(
+		ops->instance_each(f->store, STR("x"), STR("b"), add_name, &lines, &f->diag),
+		E_DAMAGED);
+	assert_lines(&lines, "c e ");
+	assert_non_null(strstr(f->diag.text, "\"d\""));
+	/* Who ends it has the say. */
+	f->diag.text[0] = '\0';
+	assert_int_equal(
+		ops->instance_each(f->store, STR_EMPTY, STR(""), refuse_last, NULL, &f->diag), -77);
+	assert_int_equal(
+		ops->changed_since(f->store, STR("x"), 0, refuse_last, NULL, &f->diag), -77);
+	assert_string_equal(f->diag.text, "");
+	assert_int_equal(
+		ops->instance_get(f->store, STR("b"), add_name, &lines, &f->diag), E_DAMAGED);
+}
+
+/* The last of a page is one of them, and the only one of the last page. */
+static void test_damaged_rows_between_pages(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_ops *ops = f->store->ops;
+	struct walk *walk = calloc(1, sizeof *walk);
+	begin(f);
+	for (unsigned i = 0; i < POSTGRES_PAGE_ROWS + 1; i++) {
+		char name[16];
+		(void)snprintf(name, sizeof name, "n%u", i + 1000);
+		assert_int_equal(put_on(f->store, name, "x"), 0);
+	}
+	commit(f);
+	(void)sql(f, "UPDATE instance SET sum = 0 WHERE name IN ('n1999', 'n2000')");
+	assert_int_equal(
+		ops->instance_each(f->store, STR("x"), STR(""), walk_by_name, walk, &f->diag),
+		E_DAMAGED);
+	assert_non_null(strstr(f->diag.text, "\"n1999\""));
+	assert_walked(walk, POSTGRES_PAGE_ROWS - 1, 0, 0);
+	assert_int_equal(
+		ops->changed_since(f->store, STR("x"), 0, walk_by_revision, walk, &f->diag),
+		E_DAMAGED);
+	assert_walked(walk, POSTGRES_PAGE_ROWS - 1, 0, 0);
+	free(walk);
+}
+
 static void test_names_have_a_cap(void **state)
 {
 	struct fixture *f = *state;
@@ -202,64 +334,6 @@ static void put_pages(struct fixture *f)
 			0);
 	}
 	commit(f);
-}
-
-struct walk {
-	struct buf last;     /* name */
-	uint64_t revision;   /* the last */
-	struct store *other; /* by which two rows change while the first page is read; NULL: none */
-	unsigned rows;
-	unsigned deletions;
-	bool wrong;
-	unsigned seen[PAGES_ROWS];
-};
-
-static void note(struct walk *walk, const struct store_instance *row)
-{
-	char name[16];
-	(void)snprintf(name, sizeof name, "%.*s", STR_FMT(row->name));
-	unsigned i = (unsigned)strtoul(name + 1, NULL, 10);
-	if (walk->other && walk->rows + walk->deletions == 0) {
-		assert_int_equal(change(walk->other, "n1", "x"), 0);
-		assert_int_equal(change(walk->other, "n7", "x"), 0);
-	}
-	walk->rows += row->spec.p != NULL;
-	walk->deletions += row->spec.p == NULL;
-	walk->seen[i < PAGES_ROWS ? i : 0]++;
-}
-
-static int walk_by_name(void *ctx, const struct store_instance *row)
-{
-	struct walk *walk = ctx;
-	walk->wrong = walk->wrong || str_cmp(row->name, buf_str(&walk->last)) <= 0;
-	buf_reset(&walk->last);
-	buf_add(&walk->last, row->name);
-	note(walk, row);
-	return 0;
-}
-
-static int walk_by_revision(void *ctx, const struct store_instance *row)
-{
-	struct walk *walk = ctx;
-	walk->wrong = walk->wrong || row->revision <= walk->revision;
-	walk->revision = row->revision;
-	note(walk, row);
-	return 0;
-}
-
-/* In order, and each once, but those that were seen and then changed: they come again. */
-static void assert_walked(struct walk *walk, unsigned rows, unsigned deletions, unsigned again)
-{
-	unsigned n = 0;
-	assert_false(walk->wrong);
-	assert_int_equal(walk->rows, rows + again);
-	assert_int_equal(walk->deletions, deletions);
-	for (unsigned i = 0; i < PAGES_ROWS; i++) {
-		n += walk->seen[i] > 0;
-	}
-	assert_int_equal(n, rows + deletions);
-	buf_done(&walk->last);
-	*walk = (struct walk){.other = walk->other};
 }
 
 static void test_instances_in_pages(void **state)
@@ -682,6 +756,8 @@ int main(void)
 		TEST(test_newer_schema_is_refused),
 		TEST(test_tables_of_others_are_left_alone),
 		TEST(test_damaged_rows_are_named),
+		TEST(test_damaged_rows_stop_no_others),
+		TEST(test_damaged_rows_between_pages),
 		TEST(test_names_have_a_cap),
 		TEST(test_audits_in_pages),
 		TEST(test_instances_in_pages),
