@@ -258,7 +258,6 @@ static void postgres_free(struct store *store)
 	struct postgres_store *s = postgres_of(store);
 	rollback(store);
 	postgres_conn_close(&s->conn);
-	postgres_target_done(&s->target);
 	free(s->raised);
 	free(s);
 }
@@ -304,12 +303,14 @@ static int open_at(struct str url, bool reads, struct store **ret_store, struct 
 		return diag_set(diag, -ENOMEM, "store: out of memory");
 	}
 	s->store.ops = &ops;
-	int rc = postgres_target_init(&s->target, url, diag);
-	s->target.reads = reads;
+	struct postgres_target target;
+	int rc = postgres_target_init(&target, url, diag);
+	target.reads = reads;
 	if (rc == 0) {
 		postgres_conn_within(&s->conn, POSTGRES_CALL_MS);
-		rc = postgres_conn_open(&s->conn, &s->target, diag);
+		rc = postgres_conn_open(&s->conn, &target, diag);
 	}
+	postgres_target_done(&target);
 	if (rc == 0) {
 		rc = reads ? postgres_schema_check(&s->conn, diag)
 			   : postgres_schema_init(&s->conn, diag);

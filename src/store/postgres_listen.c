@@ -125,16 +125,11 @@ int postgres_listen_fd(const struct postgres_listen *listen)
 	return listen->conn.pg ? libpq.PQsocket(listen->conn.pg) : -1;
 }
 
-static int gone(const struct postgres_listen *listen, struct diag *diag)
-{
-	return postgres_conn_says(&listen->conn, E_AWAY, diag, "the connection has gone");
-}
-
 int postgres_listen_read(struct postgres_listen *listen, unsigned *ret_told, struct diag *diag)
 {
 	unsigned told = 0;
 	if (!postgres_conn_lives(&listen->conn)) {
-		return gone(listen, diag);
+		return postgres_conn_gone(&listen->conn, diag);
 	}
 	PGnotify *notice;
 	while ((notice = libpq.PQnotifies(listen->conn.pg))) {
@@ -152,7 +147,7 @@ int postgres_listen_read(struct postgres_listen *listen, unsigned *ret_told, str
 int postgres_listen_ping(struct postgres_listen *listen, struct diag *diag)
 {
 	if (!postgres_conn_lives(&listen->conn)) {
-		return gone(listen, diag);
+		return postgres_conn_gone(&listen->conn, diag);
 	}
 	postgres_conn_within(&listen->conn, POSTGRES_CALL_MS);
 	return postgres_conn_run(&listen->conn, "SELECT 1", diag);

@@ -26,8 +26,8 @@
  * Errors: E_DAMAGED, E_READONLY, E_FULL, E_BUSY (another process has it, or writers stood in each
  * other's way), E_VERSION (newer schema), E_LIMIT (too large a value), E_NOTFOUND, E_STALE, E_EXISTS,
  * E_AWAY (it can't be reached now), -ENOMEM, -errno; diag says it in one line with the path or the
- * server. E_BUSY, E_FULL and E_AWAY may be retried. When commit says E_AWAY, nobody knows whether
- * the transaction was committed.
+ * server. E_BUSY and E_FULL may be retried; a store that has said E_AWAY may say nothing else any more,
+ * so open another one. When commit says E_AWAY, nobody knows whether the transaction was committed.
  *
  * When a change fails for another reason than E_NOTFOUND, E_STALE or E_EXISTS, its transaction is
  * lost: later changes and commit in it fail as well. The store can be used on: rollback, and begin
