@@ -14,8 +14,10 @@
  * standby) is left, too. Nothing is connected anew: it may be another server then, which has not all that
  * was seen of the first. Open another store, and read anew.
  *
- * Rows come in pages of POSTGRES_PAGE_ROWS: what changes in between may be seen as it was or as it is,
- * but none twice, but for changed_since(): that hands on what has changed once more, still in order.
+ * Rows of instance_each(), changed_since(), host_each(), operation_each(), audit_each(), points_before()
+ * and points_instances() come in pages of POSTGRES_PAGE_ROWS: what changes in between may be seen as it
+ * was or as it is, and nothing comes twice, but for changed_since(): that hands on what has changed once
+ * more, still in order. operation_open() and points_each() read all at one moment.
  *
  * Writers of one host wait for each other from their first change of an instance to their commit, or
  * rollback; writers of different hosts don't. E_BUSY when that takes too long or stands crosswise.

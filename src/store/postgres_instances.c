@@ -73,15 +73,10 @@ static int take_present(struct postgres_store *s, const PGresult *row, void *ctx
 	struct present *present = ctx;
 	(void)s;
 	uint64_t gone = row_number(row, 0);
-	buf_reset(&present->host);
 	present->revision = row_text(row, 1).p ? row_number(row, 1) : 0;
 	present->highest = gone > present->revision ? gone : present->revision;
 	present->remembered = gone > 0;
-	buf_add(&present->host, row_text(row, 2));
-	if (buf_status(&present->host) < 0) {
-		return diag_set(diag, -ENOMEM, "store: out of memory");
-	}
-	return 0;
+	return postgres_keep(&present->host, row_text(row, 2), diag);
 }
 
 static int look(
@@ -331,11 +326,7 @@ static int on_page_step(
 	reader->n++;
 	reader->revision = row_number(result, REVISION);
 	if (reader->n == POSTGRES_PAGE_ROWS) {
-		buf_reset(&reader->name);
-		buf_add(&reader->name, row_text(result, NAME));
-		if (buf_status(&reader->name) < 0) {
-			return diag_set(diag, -ENOMEM, "store: out of memory");
-		}
+		TRY(postgres_keep(&reader->name, row_text(result, NAME), diag));
 	}
 	int rc = read_row(s, result, &row, reader->rc < 0 ? NULL : &reader->why);
 	if (rc < 0) {

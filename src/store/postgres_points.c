@@ -85,13 +85,6 @@ static void reader_done(struct reader *reader)
 	buf_done(&reader->id);
 }
 
-static int keep_id(struct buf *id, struct str last, struct diag *diag)
-{
-	buf_reset(id);
-	buf_add(id, last);
-	return buf_status(id) < 0 ? diag_set(diag, -ENOMEM, "store: out of memory") : 0;
-}
-
 /* What the callback says. */
 static int on_step(struct postgres_store *s, const PGresult *row, void *ctx, struct diag *diag)
 {
@@ -108,7 +101,7 @@ static int on_step(struct postgres_store *s, const PGresult *row, void *ctx, str
 	reader->n++;
 	reader->last_s = points.start_s;
 	if (reader->n == POSTGRES_PAGE_ROWS) {
-		TRY(keep_id(&reader->id, points.instance_id, diag));
+		TRY(postgres_keep(&reader->id, points.instance_id, diag));
 	}
 	return reader->on_points(reader->ctx, &points);
 }
@@ -216,7 +209,7 @@ static int on_id(struct postgres_store *s, const PGresult *row, void *ctx, struc
 	struct id_reader *reader = ctx;
 	struct str id = row_text(row, 0);
 	if (++reader->n == POSTGRES_PAGE_ROWS) {
-		TRY(keep_id(&reader->id, id, diag));
+		TRY(postgres_keep(&reader->id, id, diag));
 	}
 	int rc = reader->on_instance(reader->ctx, id);
 	return rc < 0 ? rc : 0;

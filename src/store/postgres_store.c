@@ -40,6 +40,15 @@ void postgres_add_name(struct postgres_params *params, struct str name)
 	params->too_big = params->too_big || name.n > POSTGRES_NAME_BYTES;
 }
 
+/* --- rows ------------------------------------------------------------------------------------ */
+
+int postgres_keep(struct buf *buf, struct str text, struct diag *diag)
+{
+	buf_reset(buf);
+	buf_add(buf, text);
+	return buf_status(buf) < 0 ? diag_set(diag, -ENOMEM, "store: out of memory") : 0;
+}
+
 /* --- calls ----------------------------------------------------------------------------------- */
 
 static int failed_before(const struct postgres_store *s, struct diag *diag)

@@ -159,6 +159,9 @@ static inline uint64_t row_number(const PGresult *row, int at)
 	return be64toh(value);
 }
 
+/* Keep what comes from a row for after it. Returns 0 or -ENOMEM. */
+MUST_CHECK int postgres_keep(struct buf *buf, struct str text, struct diag *diag);
+
 /* --- statements ------------------------------------------------------------------------------ */
 
 /* A call begins: its deadline; 0 when there is the connection, and no transaction that is lost. */

@@ -365,6 +365,62 @@ static void test_instances_in_pages(void **state)
 	free(walk);
 }
 
+static int walk_hosts(void *ctx, const struct store_host *host)
+{
+	struct walk *walk = ctx;
+	walk->wrong = walk->wrong || str_cmp(host->name, buf_str(&walk->last)) <= 0;
+	buf_reset(&walk->last);
+	buf_add(&walk->last, host->name);
+	walk->rows++;
+	return 0;
+}
+
+static int first_host(void *ctx, const struct store_host *host)
+{
+	(void)ctx;
+	(void)host;
+	return E_AGAIN;
+}
+
+static long read_of_hosts(struct fixture *f)
+{
+	return strtol(sql(f, "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables"
+			     " WHERE relname = 'host'"),
+		NULL, 10);
+}
+
+static void test_hosts_in_pages(void **state)
+{
+	struct fixture *f = *state;
+	struct walk *walk = calloc(1, sizeof *walk);
+	begin(f);
+	for (unsigned i = 0; i < PAGES_ROWS; i++) {
+		char name[16];
+		(void)snprintf(name, sizeof name, "h%u", i * 7 % PAGES_ROWS);
+		struct store_host host = {.name = str_of(name)};
+		assert_int_equal(f->store->ops->host_put(f->store, &host, &f->diag), 0);
+	}
+	commit(f);
+	assert_int_equal(f->store->ops->host_each(f->store, walk_hosts, walk, &f->diag), 0);
+	assert_false(walk->wrong);
+	assert_int_equal(walk->rows, PAGES_ROWS);
+	buf_done(&walk->last);
+	free(walk);
+	/* Who stops at the first does not have all of them read. */
+	(void)sql(f, "ANALYZE");
+	reopen(f); /* what a session has read is told at its end */
+	int64_t end_ms = postgres_now_ms() + 5000;
+	long before = 0;
+	while ((before = read_of_hosts(f)) < PAGES_ROWS && postgres_now_ms() < end_ms) {
+	}
+	assert_int_equal(f->store->ops->host_each(f->store, first_host, NULL, &f->diag), E_AGAIN);
+	reopen(f);
+	long after = 0;
+	while ((after = read_of_hosts(f)) == before && postgres_now_ms() < end_ms) {
+	}
+	assert_in_range(after - before, 1, 100);
+}
+
 static int count_id(void *ctx, struct str instance_id)
 {
 	(void)instance_id;
@@ -761,6 +817,7 @@ int main(void)
 		TEST(test_names_have_a_cap),
 		TEST(test_audits_in_pages),
 		TEST(test_instances_in_pages),
+		TEST(test_hosts_in_pages),
 		TEST(test_points_in_pages),
 		TEST(test_urls),
 		TEST(test_users_that_may_not),
