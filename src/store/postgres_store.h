@@ -125,7 +125,6 @@ struct postgres_store {
 	struct postgres_raised *raised; /* in the transaction */
 	size_t raised_n;
 	size_t raised_cap;
-	bool raised_secrets;
 };
 
 static inline struct postgres_store *postgres_of(struct store *store)
