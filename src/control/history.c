@@ -76,27 +76,34 @@ static int on_load(void *ctx, const struct store_points *points)
 	return 0;
 }
 
-/*
- * Read the run in which a time is; it is empty when there is none, and when it can't be read.
- * Returns 0, an error of the store, or 1 with trouble when there is one that can't be read.
- */
+/* Read the run that starts then. Returns 0, an error of the store, or 1 with trouble: it can't be read. */
+MUST_CHECK static int run_get(struct store *store, struct str instance_id, enum points_grain grain,
+	int64_t start_s, struct points_run *run, struct trouble *trouble, struct diag *diag)
+{
+	struct load load = {.run = run};
+	run->grain = grain;
+	TRY(store->ops->points_get(
+		store, instance_id, points_grains[grain].period_s, start_s, on_load, &load, diag));
+	if (load.rc < 0) {
+		trouble_note(trouble, load.rc, instance_id, grain, start_s);
+		return 1;
+	}
+	return 0;
+}
+
+/* The same of the one in which a time is, which is empty when there is none, or one that can't be read. */
 MUST_CHECK static int run_load(struct store *store, struct str instance_id, enum points_grain grain,
 	int64_t at_s, struct points_run *run, struct trouble *trouble, struct diag *diag)
 {
 	struct diag why = {""};
-	struct load load = {.run = run};
-	points_init(run, grain, at_s);
-	int rc = store->ops->points_get(store, instance_id, points_grains[grain].period_s,
-		run->start_s, on_load, &load, &why);
+	int rc = run_get(store, instance_id, grain, points_start(grain, at_s), run, trouble, &why);
 	if (rc < 0 && rc != E_NOTFOUND) {
 		return diag_set(diag, rc, "%s", why.text);
 	}
-	if (load.rc < 0) {
+	if (rc != 0) {
 		points_init(run, grain, at_s);
-		trouble_note(trouble, load.rc, instance_id, grain, run->start_s);
-		return 1;
 	}
-	return 0;
+	return rc == 1;
 }
 
 MUST_CHECK static int run_save(struct store *store, struct str instance_id,
@@ -236,10 +243,9 @@ int history_flush_one(struct store *store, const struct registry *registry, stru
 
 /* --- ageing ---------------------------------------------------------------------------------- */
 
-/* A run that has come of age; copies on the heap. */
+/* A run that has come of age; on the heap. What is in it is read where it is folded. */
 struct old_run {
 	struct str instance_id;
-	struct str bytes;
 	int64_t start_s;
 };
 
@@ -261,7 +267,6 @@ static void old_runs_done(struct old_runs *runs)
 {
 	for (size_t i = 0; i < runs->n; i++) {
 		free_str(runs->at[i].instance_id);
-		free_str(runs->at[i].bytes);
 	}
 	free(runs->at);
 }
@@ -281,21 +286,19 @@ static int on_old(void *ctx, const struct store_points *points)
 	struct old_run *old = &runs->at[runs->n++];
 	*old = (struct old_run){
 		.instance_id = {str_dup(points->instance_id), points->instance_id.n},
-		.bytes = {str_dup(points->bytes), points->bytes.n},
 		.start_s = points->start_s,
 	};
-	return old->instance_id.p && old->bytes.p ? 0 : -ENOMEM;
+	return old->instance_id.p ? 0 : -ENOMEM;
 }
 
-/* Add a run to the coarser one that it lies in. What can't be read is left behind. */
+/* Add a run, as it is now, to the coarser one that it lies in. What can't be read is left behind. */
 MUST_CHECK static int fold(struct store *store, enum points_grain grain, const struct old_run *old,
 	struct trouble *trouble, struct diag *diag)
 {
 	struct points_run fine, coarse;
-	int rc = points_decode(&fine, grain, old->start_s, old->bytes);
-	if (rc < 0) {
-		trouble_note(trouble, rc, old->instance_id, grain, old->start_s);
-		return 0;
+	int rc = run_get(store, old->instance_id, grain, old->start_s, &fine, trouble, diag);
+	if (rc != 0) {
+		return rc == E_NOTFOUND || rc == 1 ? 0 : rc; /* another daemon has, or nobody can */
 	}
 	TRY(run_load(store, old->instance_id, grain + 1, old->start_s, &coarse, trouble, diag));
 	points_fold(&coarse, &fine);

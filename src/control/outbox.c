@@ -170,6 +170,20 @@ static int merge_batch(struct store *database, const struct items *items, struct
 	return 0;
 }
 
+/* Both in one transaction, in which nobody else sends for this host: 0 when another one has. */
+static int add_and_record(struct store *database, struct str host, uint64_t number,
+	const struct items *items, struct buf *merged, size_t *ret_damaged, struct diag *diag)
+{
+	uint64_t sent;
+	TRY(host_row_recorded(database, host, &sent, diag));
+	if (sent >= number) {
+		return 0;
+	}
+	TRY(merge_batch(database, items, merged, ret_damaged, diag));
+	TRY(host_row_change(database, host, set_recorded, &number, diag));
+	return 1;
+}
+
 /* ret_damaged: how many runs could not be read, here or there; they are left out. */
 static int add_batch(struct store *database, struct str host, uint64_t number,
 	const struct items *items, size_t *ret_damaged, struct diag *diag)
@@ -178,11 +192,12 @@ static int add_batch(struct store *database, struct str host, uint64_t number,
 	int rc = merged ? database->ops->begin(database, diag)
 			: diag_set(diag, -ENOMEM, "out of memory");
 	if (rc == 0) {
-		rc = merge_batch(database, items, merged, ret_damaged, diag);
+		rc = add_and_record(database, host, number, items, merged, ret_damaged, diag);
 		if (rc == 0) {
-			rc = host_row_change(database, host, set_recorded, &number, diag);
+			database->ops->rollback(database);
+		} else {
+			rc = store_end(database, rc, diag);
 		}
-		rc = store_end(database, rc, diag);
 	}
 	for (size_t i = 0; merged && i < items->n; i++) {
 		buf_done(&merged[i]);

@@ -20,9 +20,16 @@ static bool is_attached(const struct fleet_store *f)
 	return f->database && !f->away;
 }
 
-static int away(struct diag *diag)
+static int reach(const struct fleet_store *f, struct diag *diag)
 {
-	return diag_set(diag, E_AWAY, "the fleet's database can't be reached now");
+	return is_attached(f) ? 0
+			      : diag_set(diag, E_AWAY, "the fleet's database can't be reached now");
+}
+
+/* For what the copy knows as well. */
+static struct store *either(const struct fleet_store *f)
+{
+	return is_attached(f) ? f->database : f->copy;
 }
 
 /* What the database has said. */
@@ -45,18 +52,14 @@ static void rollback(struct store *store)
 static int begin(struct store *store, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->begin(f->database, diag));
 }
 
 static int commit(struct store *store, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->commit(f->database, diag));
 }
 
@@ -64,18 +67,14 @@ static int instance_put(
 	struct store *store, const struct store_instance *row, uint64_t base, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->instance_put(f->database, row, base, diag));
 }
 
 static int instance_delete(struct store *store, struct str name, uint64_t base, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->instance_delete(f->database, name, base, diag));
 }
 
@@ -83,9 +82,7 @@ static int changed_since(struct store *store, struct str host, uint64_t revision
 	int (*on_row)(void *ctx, const struct store_instance *row), void *ctx, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(
 		f, f->database->ops->changed_since(f->database, host, revision, on_row, ctx, diag));
 }
@@ -94,27 +91,21 @@ static int revision_get(
 	struct store *store, struct str host, uint64_t *ret_revision, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->revision_get(f->database, host, ret_revision, diag));
 }
 
 static int host_put(struct store *store, const struct store_host *host, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->host_put(f->database, host, diag));
 }
 
 static int host_delete(struct store *store, struct str name, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->host_delete(f->database, name, diag));
 }
 
@@ -122,9 +113,7 @@ static int host_get(struct store *store, struct str name,
 	int (*on_host)(void *ctx, const struct store_host *host), void *ctx, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->host_get(f->database, name, on_host, ctx, diag));
 }
 
@@ -132,27 +121,21 @@ static int host_each(struct store *store, int (*on_host)(void *ctx, const struct
 	void *ctx, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->host_each(f->database, on_host, ctx, diag));
 }
 
 static int secret_put(struct store *store, struct str name, struct str value, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->secret_put(f->database, name, value, diag));
 }
 
 static int secret_add(struct store *store, struct str name, struct str value, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->secret_add(f->database, name, value, diag));
 }
 
@@ -160,9 +143,7 @@ static int operation_put(
 	struct store *store, const struct store_operation *operation, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->operation_put(f->database, operation, diag));
 }
 
@@ -171,9 +152,7 @@ static int operation_get(struct store *store, struct str id,
 	struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->operation_get(f->database, id, on_operation, ctx, diag));
 }
 
@@ -182,9 +161,7 @@ static int operation_each(struct store *store, struct str resource, uint64_t bef
 	struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->operation_each(
 			       f->database, resource, before, on_operation, ctx, diag));
 }
@@ -194,9 +171,7 @@ static int operation_open(struct store *store, struct str host,
 	struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(
 		f, f->database->ops->operation_open(f->database, host, on_operation, ctx, diag));
 }
@@ -204,9 +179,7 @@ static int operation_open(struct store *store, struct str host,
 static int audit_add(struct store *store, const struct store_audit *audit, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->audit_add(f->database, audit, diag));
 }
 
@@ -214,9 +187,7 @@ static int audit_each(struct store *store, struct str resource, uint64_t before,
 	int (*on_audit)(void *ctx, const struct store_audit *audit), void *ctx, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f,
 		f->database->ops->audit_each(f->database, resource, before, on_audit, ctx, diag));
 }
@@ -225,18 +196,14 @@ static int trim(
 	struct store *store, uint64_t keep_operations, uint64_t keep_audits, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->trim(f->database, keep_operations, keep_audits, diag));
 }
 
 static int points_put(struct store *store, const struct store_points *points, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->points_put(f->database, points, diag));
 }
 
@@ -245,9 +212,7 @@ static int points_before(struct store *store, uint32_t period_s, int64_t until_s
 	struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f, f->database->ops->points_before(
 			       f->database, period_s, until_s, on_points, ctx, diag));
 }
@@ -256,9 +221,7 @@ static int points_delete(struct store *store, struct str instance_id, uint32_t p
 	int64_t start_s, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return away(diag);
-	}
+	TRY(reach(f, diag));
 	return said(f,
 		f->database->ops->points_delete(f->database, instance_id, period_s, start_s, diag));
 }
@@ -269,41 +232,32 @@ static int instance_get(struct store *store, struct str name,
 	int (*on_row)(void *ctx, const struct store_instance *row), void *ctx, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return f->copy->ops->instance_get(f->copy, name, on_row, ctx, diag);
-	}
-	return said(f, f->database->ops->instance_get(f->database, name, on_row, ctx, diag));
+	struct store *from = either(f);
+	return said(f, from->ops->instance_get(from, name, on_row, ctx, diag));
 }
 
 static int instance_find(struct store *store, struct str id,
 	int (*on_row)(void *ctx, const struct store_instance *row), void *ctx, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return f->copy->ops->instance_find(f->copy, id, on_row, ctx, diag);
-	}
-	return said(f, f->database->ops->instance_find(f->database, id, on_row, ctx, diag));
+	struct store *from = either(f);
+	return said(f, from->ops->instance_find(from, id, on_row, ctx, diag));
 }
 
 static int instance_each(struct store *store, struct str host, struct str after,
 	int (*on_row)(void *ctx, const struct store_instance *row), void *ctx, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return f->copy->ops->instance_each(f->copy, host, after, on_row, ctx, diag);
-	}
-	return said(
-		f, f->database->ops->instance_each(f->database, host, after, on_row, ctx, diag));
+	struct store *from = either(f);
+	return said(f, from->ops->instance_each(from, host, after, on_row, ctx, diag));
 }
 
 static int secret_get(
 	struct store *store, struct str name, struct secret *ret_value, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return f->copy->ops->secret_get(f->copy, name, ret_value, diag);
-	}
-	return said(f, f->database->ops->secret_get(f->database, name, ret_value, diag));
+	struct store *from = either(f);
+	return said(f, from->ops->secret_get(from, name, ret_value, diag));
 }
 
 static int points_get(struct store *store, struct str instance_id, uint32_t period_s,
@@ -311,12 +265,9 @@ static int points_get(struct store *store, struct str instance_id, uint32_t peri
 	struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return f->copy->ops->points_get(
-			f->copy, instance_id, period_s, start_s, on_points, ctx, diag);
-	}
-	return said(f, f->database->ops->points_get(
-			       f->database, instance_id, period_s, start_s, on_points, ctx, diag));
+	struct store *from = either(f);
+	return said(f,
+		from->ops->points_get(from, instance_id, period_s, start_s, on_points, ctx, diag));
 }
 
 static int points_each(struct store *store, struct str instance_id, uint32_t period_s,
@@ -325,22 +276,17 @@ static int points_each(struct store *store, struct str instance_id, uint32_t per
 	struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return f->copy->ops->points_each(
-			f->copy, instance_id, period_s, from_s, until_s, on_points, ctx, diag);
-	}
-	return said(f, f->database->ops->points_each(f->database, instance_id, period_s, from_s,
-			       until_s, on_points, ctx, diag));
+	struct store *from = either(f);
+	return said(f, from->ops->points_each(
+			       from, instance_id, period_s, from_s, until_s, on_points, ctx, diag));
 }
 
 static int points_instances(struct store *store,
 	int (*on_instance)(void *ctx, struct str instance_id), void *ctx, struct diag *diag)
 {
 	struct fleet_store *f = of(store);
-	if (!is_attached(f)) {
-		return f->copy->ops->points_instances(f->copy, on_instance, ctx, diag);
-	}
-	return said(f, f->database->ops->points_instances(f->database, on_instance, ctx, diag));
+	struct store *from = either(f);
+	return said(f, from->ops->points_instances(from, on_instance, ctx, diag));
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -408,7 +354,7 @@ void fleet_store_attach(struct store *store, struct store *database)
 
 void fleet_store_detach(struct store *store)
 {
-	of(store)->away = true;
+	fleet_store_attach(store, NULL);
 }
 
 void fleet_store_attach_reader(struct store *store, struct store *reader)

@@ -25,7 +25,7 @@ struct store *fleet_store_new(struct store *copy);
 /* Takes the database; one that was there is freed. */
 void fleet_store_attach(struct store *store, struct store *database);
 
-/* The database is not asked any more. */
+/* The database is not asked any more; it is freed, which ends its session. */
 void fleet_store_detach(struct store *store);
 
 /*

@@ -18,7 +18,6 @@ static void forget_raised(struct postgres_store *s)
 		memcpy(&p, &s->raised[--s->raised_n].host.p, sizeof p); /* str_dup()'s */
 		free(p);
 	}
-	s->raised_secrets = false;
 }
 
 static int begin(struct store *store, struct diag *diag)
@@ -67,9 +66,6 @@ static int add_notices(const struct postgres_store *s, struct buf *sql)
 		TRY(postgres_channel(s->raised[i].host, channel));
 		buf_add_f(sql, "NOTIFY %s, '%llu';", channel,
 			(unsigned long long)s->raised[i].revision);
-	}
-	if (s->raised_secrets) {
-		buf_add_f(sql, "NOTIFY %s;", POSTGRES_CHANNEL_SECRETS);
 	}
 	return buf_status(sql);
 }
@@ -124,18 +120,13 @@ static int commit(struct store *store, struct diag *diag)
 
 /* --- secrets --------------------------------------------------------------------------------- */
 
-static int raise_secrets(struct postgres_store *s, struct diag *diag)
-{
-	uint64_t revision;
-	TRY(postgres_raise(s, STR(""), 0, &revision, diag));
-	s->raised_secrets = true;
-	return 0;
-}
-
+/* It raises the revision of host "" first. */
 static int run_secret(struct postgres_store *s, enum postgres_statement which, struct str name,
 	struct str value, uint64_t *ret_rows, struct diag *diag)
 {
 	struct postgres_params params = {0};
+	uint64_t revision;
+	TRY(postgres_raise(s, STR(""), 0, &revision, diag));
 	postgres_add_name(&params, name);
 	postgres_add(&params, value);
 	postgres_add_number(&params, row_sum_secret(name, value));
@@ -146,7 +137,6 @@ static int secret_put(struct store *store, struct str name, struct str value, st
 {
 	struct postgres_store *s = postgres_of(store);
 	TRY(postgres_change_call(s, diag));
-	TRY(raise_secrets(s, diag));
 	return run_secret(s, SECRET_PUT, not_null(name), not_null(value), NULL, diag);
 }
 
@@ -170,7 +160,6 @@ static int secret_add(struct store *store, struct str name, struct str value, st
 	postgres_add(&params, not_null(name));
 	TRY(postgres_each(s, SECRET_GET, &params, note_one, &is_there, diag));
 	if (!is_there) {
-		TRY(raise_secrets(s, diag));
 		TRY(run_secret(s, SECRET_ADD, not_null(name), not_null(value), &rows, diag));
 	}
 	if (rows == 0) {
@@ -258,7 +247,6 @@ static void postgres_free(struct store *store)
 	struct postgres_store *s = postgres_of(store);
 	rollback(store);
 	postgres_conn_close(&s->conn);
-	postgres_target_done(&s->target);
 	free(s->raised);
 	free(s);
 }
@@ -304,12 +292,14 @@ static int open_at(struct str url, bool reads, struct store **ret_store, struct 
 		return diag_set(diag, -ENOMEM, "store: out of memory");
 	}
 	s->store.ops = &ops;
-	int rc = postgres_target_init(&s->target, url, diag);
-	s->target.reads = reads;
+	struct postgres_target target;
+	int rc = postgres_target_init(&target, url, diag);
+	target.reads = reads;
 	if (rc == 0) {
 		postgres_conn_within(&s->conn, POSTGRES_CALL_MS);
-		rc = postgres_conn_open(&s->conn, &s->target, diag);
+		rc = postgres_conn_open(&s->conn, &target, diag);
 	}
+	postgres_target_done(&target);
 	if (rc == 0) {
 		rc = reads ? postgres_schema_check(&s->conn, diag)
 			   : postgres_schema_init(&s->conn, diag);

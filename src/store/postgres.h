@@ -9,14 +9,15 @@
  * Spec:    store/store.h, docs/adr/0007-postgresql-store.md
  *
  * No call waits longer than POSTGRES_CALL_MS (store/postgres_conn.h) for the server, one that reads no
- * longer for its next row: then the connection is closed, and it is E_AWAY. The next call outside a
- * transaction connects anew: at once, and when that fails after 0.5 s, 1 s … 30 s, less or more by dice,
- * so that a fleet does not come all at one moment; in between every call is E_AWAY at once. A transaction
- * that was open is lost. A server that can't be written any more (it became a standby) is left, too, so
- * that the next connection finds the primary.
+ * longer for its next row: then the connection is closed, and it is E_AWAY. So is every call from then
+ * on, at once; a transaction that was open is lost. A server that can't be written any more (it became a
+ * standby) is left, too. Nothing is connected anew: it may be another server then, which has not all that
+ * was seen of the first. Open another store, and read anew.
  *
- * Rows come in pages of POSTGRES_PAGE_ROWS: what changes in between may be seen as it was or as it is,
- * but no row twice, and changed_since() hands on nothing out of order.
+ * Rows of instance_each(), changed_since(), host_each(), operation_each(), audit_each(), points_before()
+ * and points_instances() come in pages of POSTGRES_PAGE_ROWS: what changes in between may be seen as it
+ * was or as it is, and nothing comes twice, but for changed_since(): that hands on what has changed once
+ * more, still in order. operation_open() and points_each() read all at one moment.
  *
  * Writers of one host wait for each other from their first change of an instance to their commit, or
  * rollback; writers of different hosts don't. E_BUSY when that takes too long or stands crosswise.

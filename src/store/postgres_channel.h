@@ -13,11 +13,11 @@
 
 #include "base/str.h"
 
-#define POSTGRES_CHANNEL_BYTES   42 /* with the NUL; an identifier has 63 at most */
-#define POSTGRES_CHANNEL_SECRETS "telltale"
+#define POSTGRES_CHANNEL_BYTES 42 /* with the NUL; an identifier has 63 at most */
 
 /*
- * telltale_HEX: the host's channel, which may be part of a statement. Returns 0 or E_CRYPTO.
+ * telltale_HEX: the host's channel, which may be part of a statement; that of host "" is told of secrets.
+ * Returns 0 or E_CRYPTO.
  */
 MUST_CHECK int postgres_channel(struct str host, char ret_channel[POSTGRES_CHANNEL_BYTES]);
 

@@ -94,4 +94,10 @@ static inline int postgres_conn_says(
 	return diag_set(diag, rc, "store %s: %s", conn->server, text);
 }
 
+/* What it means that it does not live. */
+static inline int postgres_conn_gone(const struct postgres_conn *conn, struct diag *diag)
+{
+	return postgres_conn_says(conn, E_AWAY, diag, "the connection has gone");
+}
+
 #endif

@@ -3,6 +3,8 @@
 
 #include "store/row_sum.h"
 
+#define FIRST_ROWS 16 /* who looks for the leader stops soon */
+
 /* Of the server's clock, so that all daemons' are measured by one. */
 #define NOW_MS "(extract(epoch FROM clock_timestamp()) * 1000)::int8"
 
@@ -18,7 +20,10 @@ const char *const postgres_hosts_sql[POSTGRES_STATEMENTS] = {
 		      " put_ms = excluded.put_ms"),
 	[HOST_DELETE] = "DELETE FROM host WHERE name = $1",
 	[HOST_GET] = HOST_READ " WHERE name = $1",
-	[HOST_EACH] = HOST_READ " ORDER BY name",
+	[HOST_LOCK] = HOST_READ " WHERE name = $1 FOR UPDATE OF host",
+	/* After the last of the page before; $2: there is none. */
+	[HOST_EACH] =
+		HOST_READ " WHERE name >= $1 AND (name > $1 OR $2 = 1) ORDER BY name LIMIT $3",
 };
 
 enum host_column { NAME, VERSION, APPLIED, INSTANCES, RECORDED, SUM, REVISION, QUIET_MS };
@@ -59,8 +64,15 @@ int postgres_host_delete(struct store *store, struct str name, struct diag *diag
 struct reader {
 	int (*on_host)(void *ctx, const struct store_host *host);
 	void *ctx;
-	bool any;
+	unsigned most;   /* of this page */
+	unsigned n;      /* of this page */
+	struct buf name; /* of the last row of a full one */
 };
+
+static void reader_done(struct reader *reader)
+{
+	buf_done(&reader->name);
+}
 
 static int on_step(struct postgres_store *s, const PGresult *row, void *ctx, struct diag *diag)
 {
@@ -74,7 +86,9 @@ static int on_step(struct postgres_store *s, const PGresult *row, void *ctx, str
 		.recorded = row_number(row, RECORDED),
 		.quiet_ms = (int64_t)row_number(row, QUIET_MS),
 	};
-	reader->any = true;
+	if (++reader->n == reader->most) {
+		TRY(postgres_keep(&reader->name, host.name, diag));
+	}
 	if (row_sum_host(&host, 0) != row_number(row, SUM)) {
 		return postgres_damaged(s, host.name, diag);
 	}
@@ -87,19 +101,32 @@ int postgres_host_get(struct store *store, struct str name,
 {
 	struct postgres_store *s = postgres_of(store);
 	struct postgres_params params = {0};
-	struct reader reader = {on_host, ctx, false};
+	struct reader reader = {.on_host = on_host, .ctx = ctx};
 	TRY(postgres_read_call(s, diag));
 	postgres_add(&params, not_null(name));
-	TRY(postgres_each(s, HOST_GET, &params, on_step, &reader, diag));
-	return reader.any ? 0 : not_found(name, diag);
+	TRY(postgres_each(s, s->begun ? HOST_LOCK : HOST_GET, &params, on_step, &reader, diag));
+	return reader.n > 0 ? 0 : not_found(name, diag);
 }
 
 int postgres_host_each(struct store *store,
 	int (*on_host)(void *ctx, const struct store_host *host), void *ctx, struct diag *diag)
 {
 	struct postgres_store *s = postgres_of(store);
-	struct postgres_params params = {0};
-	struct reader reader = {on_host, ctx, false};
+	CLEANUP(reader_done)
+	struct reader reader = {.on_host = on_host, .ctx = ctx, .most = FIRST_ROWS};
 	TRY(postgres_read_call(s, diag));
-	return postgres_each(s, HOST_EACH, &params, on_step, &reader, diag);
+	bool first = true;
+	for (;;) {
+		struct postgres_params params = {0};
+		postgres_add(&params, not_null(buf_str(&reader.name)));
+		postgres_add_number(&params, first);
+		postgres_add_number(&params, reader.most);
+		reader.n = 0;
+		TRY(postgres_each(s, HOST_EACH, &params, on_step, &reader, diag));
+		if (reader.n < reader.most) {
+			return 0;
+		}
+		reader.most = POSTGRES_PAGE_ROWS;
+		first = false;
+	}
 }

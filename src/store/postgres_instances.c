@@ -73,15 +73,10 @@ static int take_present(struct postgres_store *s, const PGresult *row, void *ctx
 	struct present *present = ctx;
 	(void)s;
 	uint64_t gone = row_number(row, 0);
-	buf_reset(&present->host);
 	present->revision = row_text(row, 1).p ? row_number(row, 1) : 0;
 	present->highest = gone > present->revision ? gone : present->revision;
 	present->remembered = gone > 0;
-	buf_add(&present->host, row_text(row, 2));
-	if (buf_status(&present->host) < 0) {
-		return diag_set(diag, -ENOMEM, "store: out of memory");
-	}
-	return 0;
+	return postgres_keep(&present->host, row_text(row, 2), diag);
 }
 
 static int look(
@@ -303,6 +298,8 @@ struct reader {
 	unsigned n;        /* of this page */
 	struct buf name;   /* of the last row */
 	uint64_t revision; /* of the last row */
+	int rc;            /* E_DAMAGED: a row was left out */
+	struct diag why;   /* the first */
 };
 
 static void reader_done(struct reader *reader)
@@ -316,16 +313,34 @@ static int on_step(struct postgres_store *s, const PGresult *result, void *ctx, 
 	struct store_instance row;
 	TRY(read_row(s, result, &row, diag));
 	reader->n++;
-	reader->revision = row.revision;
-	if (reader->n == POSTGRES_PAGE_ROWS) {
-		buf_reset(&reader->name);
-		buf_add(&reader->name, row.name);
-		if (buf_status(&reader->name) < 0) {
-			return diag_set(diag, -ENOMEM, "store: out of memory");
-		}
-	}
 	int rc = reader->on_row(reader->ctx, &row);
 	return rc < 0 ? rc : 0;
+}
+
+/* Of a page: the other rows don't wait until somebody has mended a damaged one. */
+static int on_page_step(
+	struct postgres_store *s, const PGresult *result, void *ctx, struct diag *diag)
+{
+	struct reader *reader = ctx;
+	struct store_instance row;
+	reader->n++;
+	reader->revision = row_number(result, REVISION);
+	if (reader->n == POSTGRES_PAGE_ROWS) {
+		TRY(postgres_keep(&reader->name, row_text(result, NAME), diag));
+	}
+	int rc = read_row(s, result, &row, reader->rc < 0 ? NULL : &reader->why);
+	if (rc < 0) {
+		reader->rc = rc;
+		return 0;
+	}
+	rc = reader->on_row(reader->ctx, &row);
+	return rc < 0 ? rc : 0;
+}
+
+/* All has been handed on that can be. */
+static int end_of(const struct reader *reader, struct diag *diag)
+{
+	return reader->rc < 0 ? diag_set(diag, reader->rc, "%s", reader->why.text) : 0;
 }
 
 int postgres_instance_get(struct store *store, struct str name,
@@ -372,11 +387,11 @@ int postgres_instance_each(struct store *store, struct str host, struct str afte
 			postgres_add(&params, host);
 		}
 		reader.n = 0;
-		TRY(postgres_each(
-			s, host.p ? INSTANCE_OF : INSTANCE_EACH, &params, on_step, &reader, diag));
+		TRY(postgres_each(s, host.p ? INSTANCE_OF : INSTANCE_EACH, &params, on_page_step,
+			&reader, diag));
 		after = buf_str(&reader.name);
 	} while (reader.n == POSTGRES_PAGE_ROWS);
-	return 0;
+	return end_of(&reader, diag);
 }
 
 int postgres_changed_since(struct store *store, struct str host, uint64_t revision,
@@ -391,7 +406,7 @@ int postgres_changed_since(struct store *store, struct str host, uint64_t revisi
 		postgres_add(&params, not_null(host));
 		postgres_add_at_most(&params, reader.revision);
 		reader.n = 0;
-		TRY(postgres_each(s, CHANGED_SINCE, &params, on_step, &reader, diag));
+		TRY(postgres_each(s, CHANGED_SINCE, &params, on_page_step, &reader, diag));
 	} while (reader.n == POSTGRES_PAGE_ROWS);
-	return 0;
+	return end_of(&reader, diag);
 }

@@ -14,6 +14,7 @@
 struct postgres_listen {
 	struct postgres_conn conn;
 	char channel[POSTGRES_CHANNEL_BYTES];
+	char secrets[POSTGRES_CHANNEL_BYTES];
 };
 
 /* The lock's number. Another schema of the same database is another fleet. */
@@ -82,7 +83,8 @@ static int open_all(
 {
 	struct postgres_target target;
 	char sql[SQL_BYTES];
-	if (postgres_channel(host, listen->channel) < 0) {
+	if (postgres_channel(host, listen->channel) < 0 ||
+		postgres_channel(STR(""), listen->secrets) < 0) {
 		return diag_set(diag, E_CRYPTO, "store: the crypto library refused");
 	}
 	TRY(postgres_target_init(&target, url, diag));
@@ -91,8 +93,7 @@ static int open_all(
 	postgres_target_done(&target);
 	TRY(rc);
 	TRY(take_lock(&listen->conn, host, diag));
-	(void)snprintf(
-		sql, sizeof sql, "LISTEN %s; LISTEN %s", listen->channel, POSTGRES_CHANNEL_SECRETS);
+	(void)snprintf(sql, sizeof sql, "LISTEN %s; LISTEN %s", listen->channel, listen->secrets);
 	return postgres_conn_run(&listen->conn, sql, diag);
 }
 
@@ -125,22 +126,17 @@ int postgres_listen_fd(const struct postgres_listen *listen)
 	return listen->conn.pg ? libpq.PQsocket(listen->conn.pg) : -1;
 }
 
-static int gone(const struct postgres_listen *listen, struct diag *diag)
-{
-	return postgres_conn_says(&listen->conn, E_AWAY, diag, "the connection has gone");
-}
-
 int postgres_listen_read(struct postgres_listen *listen, unsigned *ret_told, struct diag *diag)
 {
 	unsigned told = 0;
 	if (!postgres_conn_lives(&listen->conn)) {
-		return gone(listen, diag);
+		return postgres_conn_gone(&listen->conn, diag);
 	}
 	PGnotify *notice;
 	while ((notice = libpq.PQnotifies(listen->conn.pg))) {
 		if (strcmp(notice->relname, listen->channel) == 0) {
 			told |= POSTGRES_TOLD_HOST;
-		} else if (strcmp(notice->relname, POSTGRES_CHANNEL_SECRETS) == 0) {
+		} else if (strcmp(notice->relname, listen->secrets) == 0) {
 			told |= POSTGRES_TOLD_SECRETS;
 		}
 		libpq.PQfreemem(notice);
@@ -152,7 +148,7 @@ int postgres_listen_read(struct postgres_listen *listen, unsigned *ret_told, str
 int postgres_listen_ping(struct postgres_listen *listen, struct diag *diag)
 {
 	if (!postgres_conn_lives(&listen->conn)) {
-		return gone(listen, diag);
+		return postgres_conn_gone(&listen->conn, diag);
 	}
 	postgres_conn_within(&listen->conn, POSTGRES_CALL_MS);
 	return postgres_conn_run(&listen->conn, "SELECT 1", diag);

@@ -13,6 +13,9 @@ const char *const postgres_points_sql[POSTGRES_STATEMENTS] = {
 			" DO UPDATE SET bytes = $4, sum = $5"),
 	[POINTS_GET] = ("SELECT " POINTS_COLUMNS " FROM points"
 			" WHERE instance_id = $1 AND period_s = $2 AND start_s = $3"),
+	[POINTS_LOCK] = ("SELECT " POINTS_COLUMNS " FROM points"
+			 " WHERE instance_id = $1 AND period_s = $2 AND start_s = $3 FOR UPDATE"),
+	[POINTS_CLAIM] = "SELECT pg_advisory_xact_lock($1)",
 	[POINTS_EACH] = ("SELECT " POINTS_COLUMNS " FROM points WHERE instance_id = $1"
 			 " AND period_s = $2 AND start_s >= $3 AND start_s < $4 ORDER BY start_s"),
 	/* After the last of the page before; $5: there is none. */
@@ -82,13 +85,6 @@ static void reader_done(struct reader *reader)
 	buf_done(&reader->id);
 }
 
-static int keep_id(struct buf *id, struct str last, struct diag *diag)
-{
-	buf_reset(id);
-	buf_add(id, last);
-	return buf_status(id) < 0 ? diag_set(diag, -ENOMEM, "store: out of memory") : 0;
-}
-
 /* What the callback says. */
 static int on_step(struct postgres_store *s, const PGresult *row, void *ctx, struct diag *diag)
 {
@@ -105,7 +101,7 @@ static int on_step(struct postgres_store *s, const PGresult *row, void *ctx, str
 	reader->n++;
 	reader->last_s = points.start_s;
 	if (reader->n == POSTGRES_PAGE_ROWS) {
-		TRY(keep_id(&reader->id, points.instance_id, diag));
+		TRY(postgres_keep(&reader->id, points.instance_id, diag));
 	}
 	return reader->on_points(reader->ctx, &points);
 }
@@ -118,6 +114,17 @@ static int on_every_step(
 	return rc < 0 ? rc : 0;
 }
 
+/* What is not there has no row to be locked: who may make it waits here for another who may. */
+static int claim(struct postgres_store *s, struct str instance_id, uint32_t period_s,
+	int64_t start_s, struct diag *diag)
+{
+	const struct store_points run = {
+		.instance_id = instance_id, .period_s = period_s, .start_s = start_s};
+	struct postgres_params params = {0};
+	postgres_add_number(&params, sum_of(&run));
+	return postgres_change(s, POINTS_CLAIM, &params, NULL, diag);
+}
+
 int postgres_points_get(struct store *store, struct str instance_id, uint32_t period_s,
 	int64_t start_s, int (*on_points)(void *ctx, const struct store_points *points), void *ctx,
 	struct diag *diag)
@@ -125,11 +132,16 @@ int postgres_points_get(struct store *store, struct str instance_id, uint32_t pe
 	struct postgres_store *s = postgres_of(store);
 	struct postgres_params params = {0};
 	CLEANUP(reader_done) struct reader reader = {.on_points = on_points, .ctx = ctx};
+	enum postgres_statement which = s->begun ? POINTS_LOCK : POINTS_GET;
 	TRY(postgres_read_call(s, diag));
 	postgres_add(&params, not_null(instance_id));
 	postgres_add_number(&params, period_s);
 	postgres_add_number(&params, (uint64_t)start_s);
-	TRY(postgres_each(s, POINTS_GET, &params, on_every_step, &reader, diag));
+	TRY(postgres_each(s, which, &params, on_every_step, &reader, diag));
+	if (reader.n == 0 && s->begun) {
+		TRY(claim(s, not_null(instance_id), period_s, start_s, diag));
+		TRY(postgres_each(s, which, &params, on_every_step, &reader, diag));
+	}
 	if (reader.n == 0) {
 		return diag_set(diag, E_NOTFOUND, "no points of \"%.*s\" at that time",
 			STR_FMT(instance_id));
@@ -197,7 +209,7 @@ static int on_id(struct postgres_store *s, const PGresult *row, void *ctx, struc
 	struct id_reader *reader = ctx;
 	struct str id = row_text(row, 0);
 	if (++reader->n == POSTGRES_PAGE_ROWS) {
-		TRY(keep_id(&reader->id, id, diag));
+		TRY(postgres_keep(&reader->id, id, diag));
 	}
 	int rc = reader->on_instance(reader->ctx, id);
 	return rc < 0 ? rc : 0;

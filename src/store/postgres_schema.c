@@ -161,5 +161,6 @@ int postgres_schema_check(struct postgres_conn *conn, struct diag *diag)
 	return version == SCHEMA_VERSION
 		       ? 0
 		       : postgres_conn_says(conn, E_DAMAGED, diag,
-				 "it was taken back to an older schema; restart the daemon");
+				 "its tables are of an older release; where it has them from, they are brought"
+				 " forward by a daemon of this one");
 }

@@ -22,7 +22,7 @@
  */
 MUST_CHECK int postgres_schema_init(struct postgres_conn *conn, struct diag *diag);
 
-/* On a new connection: are they still of this schema? */
+/* Of a replica, which makes none: are they of this schema? */
 MUST_CHECK int postgres_schema_check(struct postgres_conn *conn, struct diag *diag);
 
 #endif

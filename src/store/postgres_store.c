@@ -3,14 +3,9 @@
 #include <errno.h>
 
 #include "base/array.h"
-#include "base/crypto.h"
-#include "store/postgres_schema.h"
 
 #define BYTEA 17 /* pg_type.oid, for ever */
 #define INT8  20
-
-#define FIRST_WAIT_MS 500
-#define MOST_WAIT_MS  30000
 
 /* So many are on their way at most: what the server has to say about them must fit on its way, too. */
 #define QUEUE_MOST       256
@@ -45,53 +40,16 @@ void postgres_add_name(struct postgres_params *params, struct str name)
 	params->too_big = params->too_big || name.n > POSTGRES_NAME_BYTES;
 }
 
-/* --- connecting ------------------------------------------------------------------------------ */
+/* --- rows ------------------------------------------------------------------------------------ */
 
-/* Longer each time; three quarters to five quarters of it, so that a fleet does not come at once. */
-static void put_off(struct postgres_store *s)
+int postgres_keep(struct buf *buf, struct str text, struct diag *diag)
 {
-	uint32_t dice = 0;
-	int rc = crypto_random(&dice, sizeof dice);
-	(void)rc; /* without it all wait three quarters */
-	int64_t wait_ms = s->wait_ms > 0 ? s->wait_ms : FIRST_WAIT_MS;
-	s->retry_ms = postgres_now_ms() + wait_ms * (768 + dice % 512) / 1024;
-	s->wait_ms = wait_ms * 2 > MOST_WAIT_MS ? MOST_WAIT_MS : wait_ms * 2;
+	buf_reset(buf);
+	buf_add(buf, text);
+	return buf_status(buf) < 0 ? diag_set(diag, -ENOMEM, "store: out of memory") : 0;
 }
 
-static int connect_now(struct postgres_store *s, struct diag *diag)
-{
-	memset(s->prepared, 0, sizeof s->prepared);
-	s->queued = 0;
-	s->queued_bytes = 0;
-	int rc = postgres_conn_open(&s->conn, &s->target, &s->why);
-	if (rc == 0) {
-		rc = postgres_schema_check(&s->conn, &s->why);
-	}
-	if (rc == 0) {
-		s->wait_ms = 0;
-		s->retry_ms = 0;
-		return 0;
-	}
-	postgres_conn_close(&s->conn);
-	put_off(s);
-	(void)diag_set(diag, rc, "%s", s->why.text);
-	/* A standby now is a primary soon, or another is: all that can be known is that none is there. */
-	return rc == E_VERSION || rc == E_DAMAGED ? rc : E_AWAY;
-}
-
-static int connect_when_due(struct postgres_store *s, struct diag *diag)
-{
-	if (postgres_conn_lives(&s->conn)) {
-		return 0;
-	}
-	postgres_conn_close(&s->conn);
-	int64_t left_ms = s->retry_ms - postgres_now_ms();
-	if (left_ms > 0) {
-		return diag_set(diag, E_AWAY, "%s; next attempt in %lld ms", s->why.text,
-			(long long)left_ms);
-	}
-	return connect_now(s, diag);
-}
+/* --- calls ----------------------------------------------------------------------------------- */
 
 static int failed_before(const struct postgres_store *s, struct diag *diag)
 {
@@ -103,7 +61,7 @@ int postgres_read_call(struct postgres_store *s, struct diag *diag)
 	postgres_conn_within(&s->conn, POSTGRES_CALL_MS);
 	s->reads = true;
 	if (!s->begun) {
-		return connect_when_due(s, diag);
+		return postgres_conn_lives(&s->conn) ? 0 : postgres_conn_gone(&s->conn, diag);
 	}
 	return s->failed < 0 ? failed_before(s, diag) : 0;
 }

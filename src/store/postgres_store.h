@@ -42,6 +42,7 @@ enum postgres_statement {
 	HOST_PUT,
 	HOST_DELETE,
 	HOST_GET,
+	HOST_LOCK,
 	HOST_EACH,
 	/* postgres_trail.c */
 	OPERATION_NEXT,
@@ -61,6 +62,8 @@ enum postgres_statement {
 	/* postgres_points.c */
 	POINTS_PUT,
 	POINTS_GET,
+	POINTS_LOCK,
+	POINTS_CLAIM,
 	POINTS_EACH,
 	POINTS_BEFORE,
 	POINTS_DELETE,
@@ -112,13 +115,9 @@ struct postgres_raised {
 /* Lifetime: process. */
 struct postgres_store {
 	struct store store;
-	struct postgres_target target;
 	struct postgres_conn conn;
-	bool prepared[POSTGRES_STATEMENTS]; /* on this connection */
-	int64_t retry_ms;                   /* when to connect again */
-	int64_t wait_ms;                    /* after the next failure; 0: at once */
-	struct diag why;                    /* it could not be connected */
-	bool reads;                         /* the call that is made does not change anything */
+	bool prepared[POSTGRES_STATEMENTS];
+	bool reads; /* the call that is made does not change anything */
 	bool begun;
 	int failed;      /* why the transaction can't be committed any more */
 	unsigned queued; /* statements whose results nobody has waited for */
@@ -126,7 +125,6 @@ struct postgres_store {
 	struct postgres_raised *raised; /* in the transaction */
 	size_t raised_n;
 	size_t raised_cap;
-	bool raised_secrets;
 };
 
 static inline struct postgres_store *postgres_of(struct store *store)
@@ -160,12 +158,12 @@ static inline uint64_t row_number(const PGresult *row, int at)
 	return be64toh(value);
 }
 
+/* Keep what comes from a row for after it. Returns 0 or -ENOMEM. */
+MUST_CHECK int postgres_keep(struct buf *buf, struct str text, struct diag *diag);
+
 /* --- statements ------------------------------------------------------------------------------ */
 
-/*
- * A call begins: its deadline, and a connection. In a transaction there is one, or the transaction is
- * lost; else it is made when it is time to.
- */
+/* A call begins: its deadline; 0 when there is the connection, and no transaction that is lost. */
 MUST_CHECK int postgres_read_call(struct postgres_store *s, struct diag *diag);
 
 /* A call that changes something begins: 0 when there is a transaction that can still be committed. */

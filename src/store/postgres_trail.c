@@ -125,12 +125,8 @@ static int take_kept(struct postgres_store *s, const PGresult *row, void *ctx, s
 	struct store_operation old = {0};
 	kept->damaged = read_operation(s, row, &old, NULL) < 0;
 	kept->number = row_number(row, NUMBER);
-	buf_add(&kept->resource, old.resource);
-	buf_add(&kept->host, old.host);
-	if (buf_status(&kept->resource) < 0 || buf_status(&kept->host) < 0) {
-		return diag_set(diag, -ENOMEM, "store: out of memory");
-	}
-	return 0;
+	TRY(postgres_keep(&kept->resource, old.resource, diag));
+	return postgres_keep(&kept->host, old.host, diag);
 }
 
 /* 1 when it is put; 0: another put one of that id first, look again. */

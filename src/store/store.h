@@ -26,8 +26,8 @@
  * Errors: E_DAMAGED, E_READONLY, E_FULL, E_BUSY (another process has it, or writers stood in each
  * other's way), E_VERSION (newer schema), E_LIMIT (too large a value), E_NOTFOUND, E_STALE, E_EXISTS,
  * E_AWAY (it can't be reached now), -ENOMEM, -errno; diag says it in one line with the path or the
- * server. E_BUSY, E_FULL and E_AWAY may be retried. When commit says E_AWAY, nobody knows whether
- * the transaction was committed.
+ * server. E_BUSY and E_FULL may be retried; a store that has said E_AWAY may say nothing else any more,
+ * so open another one. When commit says E_AWAY, nobody knows whether the transaction was committed.
  *
  * When a change fails for another reason than E_NOTFOUND, E_STALE or E_EXISTS, its transaction is
  * lost: later changes and commit in it fail as well. The store can be used on: rollback, and begin
@@ -142,7 +142,8 @@ struct store_ops {
 		int (*on_row)(void *ctx, const struct store_instance *row), void *ctx,
 		struct diag *diag);
 	/*
-	 * Rows in bytewise order of names; ends early when the callback returns < 0.
+	 * Rows in bytewise order of names; ends early when the callback returns < 0. E_DAMAGED comes
+	 * after all others have been handed on, where the back end can find them.
 	 * host   only this one's; p NULL: of all
 	 * after  only those whose names come later; empty: from the first
 	 */
@@ -151,7 +152,7 @@ struct store_ops {
 		struct diag *diag);
 	/*
 	 * What changed of a host's since a revision, in order of revision, what it does not have any
-	 * more included (row->spec.p is NULL then).
+	 * more included (row->spec.p is NULL then). E_DAMAGED as above.
 	 */
 	int (*changed_since)(struct store *store, struct str host, uint64_t revision,
 		int (*on_row)(void *ctx, const struct store_instance *row), void *ctx,
@@ -167,7 +168,10 @@ struct store_ops {
 	int (*host_put)(struct store *store, const struct store_host *host, struct diag *diag);
 	/* In a transaction. E_NOTFOUND when there is none. Its instances are not touched. */
 	int (*host_delete)(struct store *store, struct str name, struct diag *diag);
-	/* One host; the callback is called once. E_NOTFOUND when there is none. */
+	/*
+	 * One host; the callback is called once. E_NOTFOUND when there is none. In a transaction a
+	 * row that is there stays so until its end: others who get it in theirs wait.
+	 */
 	int (*host_get)(struct store *store, struct str name,
 		int (*on_host)(void *ctx, const struct store_host *host), void *ctx,
 		struct diag *diag);
@@ -227,7 +231,10 @@ struct store_ops {
 	/* Insert or replace by instance, period and start. In a transaction. */
 	int (*points_put)(
 		struct store *store, const struct store_points *points, struct diag *diag);
-	/* One run; the callback is called once. E_NOTFOUND when there is none. */
+	/*
+	 * One run; the callback is called once. E_NOTFOUND when there is none. In a transaction the
+	 * run, or that there is none, stays so until its end: others who get it in theirs wait.
+	 */
 	int (*points_get)(struct store *store, struct str instance_id, uint32_t period_s,
 		int64_t start_s, int (*on_points)(void *ctx, const struct store_points *points),
 		void *ctx, struct diag *diag);

@@ -74,15 +74,25 @@ static inline int open_refused(struct fixture *f, const char *url)
 	return rc;
 }
 
-/* Calls until one is no longer E_AWAY: it connects by itself. */
-static inline void assert_comes_back(struct fixture *f)
+/* Opens it anew until it is there and can be written. The old one is of no use: it does not connect again. */
+static inline void come_back(const char *url, struct store **store)
 {
 	int64_t end_ms = postgres_now_ms() + (int64_t)BACK_MOST_S * 1000;
 	int rc;
-	while ((rc = change(f->store, "back", "")) == E_AWAY && postgres_now_ms() < end_ms) {
+	assert_int_equal((*store)->ops->begin(*store, NULL), E_AWAY);
+	store_free(*store);
+	*store = NULL;
+	while ((rc = store_open(str_of(url), store, NULL), rc == E_AWAY || rc == E_READONLY) &&
+		postgres_now_ms() < end_ms) {
 		(void)usleep(20000);
 	}
 	assert_int_equal(rc, 0);
+}
+
+static inline void assert_comes_back(struct fixture *f)
+{
+	come_back(f->url, &f->store);
+	assert_int_equal(change(f->store, "back", ""), 0);
 }
 
 #define ASSERT_WITHIN(ms, call, expected)                                \

@@ -415,6 +415,18 @@ static void a_new_database_takes_the_place_of_the_old(void **state)
 	assert_false(fleet_store_is_attached(t->store));
 }
 
+/* Nobody waits for what it had begun. */
+static void one_that_is_detached_is_freed(void **state)
+{
+	struct two *t = *state;
+	attach(t);
+	assert_int_equal(t->store->ops->begin(t->store, &t->diag), 0);
+	fleet_store_detach(t->store);
+	assert_false(fleet_store_is_attached(t->store));
+	assert_int_equal(t->database->ops->begin(t->database, &t->diag), 0);
+	t->database->ops->rollback(t->database);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup_two, teardown_two)
 
 int main(void)
@@ -429,6 +441,7 @@ int main(void)
 		TEST(a_commit_may_have_been_one),
 		TEST(other_errors_are_only_told),
 		TEST(a_new_database_takes_the_place_of_the_old),
+		TEST(one_that_is_detached_is_freed),
 		cmocka_unit_test(takes_the_copy_only_when_it_can),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

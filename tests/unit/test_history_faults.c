@@ -1,6 +1,8 @@
 /* The metric history where a store or memory fails, where it is damaged, and at its cap. */
 #include "tests/unit/history_help.h"
 
+#include "tests/fake/store_shared.h"
+
 /* --- faults ------------------------------------------------------------------------------------ */
 
 static void a_failing_store_loses_nothing(void **state)
@@ -47,9 +49,50 @@ static void ageing_in_a_failing_store(void **state)
 		assert_int_equal(runs(f, POINTS_60_S), 2);
 		assert_int_equal(runs(f, POINTS_300_S) + runs(f, POINTS_3600_S), 0);
 	}
-	/* Three looks, begin, three runs with get, put and delete, commit. */
-	assert_int_equal(failed, 3 + 1 + 3 * 3 + 1);
+	/* Three looks, begin, three runs with two gets, put and delete, commit. */
+	assert_int_equal(failed, 3 + 1 + 3 * 4 + 1);
 	assert_int_equal(runs(f, POINTS_3600_S), 1);
+}
+
+/* --- two at once ------------------------------------------------------------------------------- */
+
+static void age_before(void *ctx)
+{
+	struct fixture *f = ctx;
+	aged(f, T + 20 * DAY_S);
+}
+
+static void add_before(void *ctx)
+{
+	struct fixture *f = ctx;
+	count(f, 0, NT, 100);
+	flushed(f, T + 7);
+}
+
+/* Another daemon is faster, once both have seen what is of age. */
+static void two_that_age_count_once(void **state)
+{
+	struct fixture *f = *state;
+	struct store *slower = store_shared_new(f->store);
+	some_minutes(f);
+	store_shared_before(slower, age_before, f);
+	assert_int_equal(history_age(slower, T + 20 * DAY_S, 100, &f->diag), 0);
+	(void)points(f, NT, 0, DAY_S, 60, T + 20 * DAY_S);
+	assert_int_equal(told.sum, 1 + 2 + 3 + 4 + 5 + 6 + 7);
+	assert_int_equal(runs(f, POINTS_60_S), 0);
+	store_free(slower);
+}
+
+static void what_comes_late_is_aged_too(void **state)
+{
+	struct fixture *f = *state;
+	struct store *ager = store_shared_new(f->store);
+	some_minutes(f);
+	store_shared_before(ager, add_before, f);
+	assert_int_equal(history_age(ager, T + 20 * DAY_S, 100, &f->diag), 0);
+	(void)points(f, NT, 0, DAY_S, 60, T + 20 * DAY_S);
+	assert_int_equal(told.sum, 1 + 2 + 3 + 4 + 5 + 6 + 7 + 100);
+	store_free(ager);
 }
 
 static void reading_a_failing_store(void **state)
@@ -188,6 +231,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		MEMORY(a_failing_store_loses_nothing),
 		MEMORY(ageing_in_a_failing_store),
+		MEMORY(two_that_age_count_once),
+		MEMORY(what_comes_late_is_aged_too),
 		MEMORY(reading_a_failing_store),
 		MEMORY(memory_runs_out),
 		BOTH(damage_is_told),

@@ -305,6 +305,25 @@ static void breaks_off_without_memory(void **state)
 	assert_true(failed > 20);
 }
 
+/* Somebody else sends the batch, and the number, between the look at it and the transaction. */
+static void send_before(void *ctx)
+{
+	struct mail *m = ctx;
+	struct store *other = store_shared_new(m->database);
+	assert_int_equal(outbox_send(m->copy, other, STR("a"), ALL, &m->diag), 1);
+	store_free(other);
+}
+
+static void a_number_that_arrives_meanwhile_is_seen(void **state)
+{
+	struct mail *m = *state;
+	count(m->copy, "i-1", T, 1);
+	store_shared_before(m->in, send_before, m);
+	assert_int_equal(send_from(m, m->out, "a", ALL), 1);
+	assert_delivered(m, 1);
+	assert_int_equal(send_all(m), 0);
+}
+
 /* --- where the numbers do not go on ------------------------------------------------------------ */
 
 /* A host whose disk was replaced: what it counts then is as new as ever. */
@@ -457,6 +476,7 @@ int main(void)
 		TEST(breaks_off_when_the_database_goes),
 		TEST(breaks_off_at_a_commit_that_was_one),
 		TEST(breaks_off_without_memory),
+		TEST(a_number_that_arrives_meanwhile_is_seen),
 		TEST(a_new_copy_is_sent_too),
 		TEST(an_older_database_gets_what_waits),
 		TEST(a_damaged_run_is_lost_alone),

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "store/postgres.h"
 #include "store/postgres_listen.h"
 #include "tests/fake/alloc.h"
 
@@ -14,6 +15,7 @@
 #define WRITERS    8
 #define WRITES     60
 #define PAGES_ROWS 2500
+#define MERGE_US   100000
 
 /* --- tables ---------------------------------------------------------------------------------- */
 
@@ -59,13 +61,13 @@ static void test_newer_schema_is_refused(void **state)
 	assert_int_equal(open_refused(f, f->url), E_VERSION);
 	assert_non_null(strstr(f->diag.text, "schema 99, this one knows 1"));
 	assert_string_equal(sql(f, "SELECT version FROM telltale"), "99");
-	/* Under a daemon that runs: when it connects anew. */
+	/* Under a daemon that runs: when it opens it anew. */
 	(void)sql(f, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
 		     " WHERE application_name = 'telltale'");
-	int rc;
-	while ((rc = change(f->store, "a", "")) == E_AWAY) { /* until that has come */
+	while (change(f->store, "a", "") != E_AWAY) { /* until that has come */
 	}
-	assert_int_equal(rc, E_VERSION);
+	assert_int_equal(change(f->store, "a", ""), E_AWAY);
+	assert_int_equal(open_refused(f, f->url), E_VERSION);
 }
 
 static void test_tables_of_others_are_left_alone(void **state)
@@ -118,6 +120,137 @@ static void test_damaged_rows_are_named(void **state)
 	begin(f);
 	assert_int_equal(ops->host_put(f->store, &host, &f->diag), E_DAMAGED);
 	assert_int_equal(ops->commit(f->store, &f->diag), E_DAMAGED);
+}
+
+struct walk {
+	struct buf last;     /* name */
+	uint64_t revision;   /* the last */
+	struct store *other; /* by which two rows change while the first page is read; NULL: none */
+	unsigned rows;
+	unsigned deletions;
+	bool wrong;
+	unsigned seen[PAGES_ROWS];
+};
+
+static void note(struct walk *walk, const struct store_instance *row)
+{
+	char name[16];
+	(void)snprintf(name, sizeof name, "%.*s", STR_FMT(row->name));
+	unsigned i = (unsigned)strtoul(name + 1, NULL, 10);
+	if (walk->other && walk->rows + walk->deletions == 0) {
+		assert_int_equal(change(walk->other, "n1", "x"), 0);
+		assert_int_equal(change(walk->other, "n7", "x"), 0);
+	}
+	walk->rows += row->spec.p != NULL;
+	walk->deletions += row->spec.p == NULL;
+	walk->seen[i < PAGES_ROWS ? i : 0]++;
+}
+
+static int walk_by_name(void *ctx, const struct store_instance *row)
+{
+	struct walk *walk = ctx;
+	walk->wrong = walk->wrong || str_cmp(row->name, buf_str(&walk->last)) <= 0;
+	buf_reset(&walk->last);
+	buf_add(&walk->last, row->name);
+	note(walk, row);
+	return 0;
+}
+
+static int walk_by_revision(void *ctx, const struct store_instance *row)
+{
+	struct walk *walk = ctx;
+	walk->wrong = walk->wrong || row->revision <= walk->revision;
+	walk->revision = row->revision;
+	note(walk, row);
+	return 0;
+}
+
+/* In order, and each once, but those that were seen and then changed: they come again. */
+static void assert_walked(struct walk *walk, unsigned rows, unsigned deletions, unsigned again)
+{
+	unsigned n = 0;
+	assert_false(walk->wrong);
+	assert_int_equal(walk->rows, rows + again);
+	assert_int_equal(walk->deletions, deletions);
+	for (unsigned i = 0; i < PAGES_ROWS; i++) {
+		n += walk->seen[i] > 0;
+	}
+	assert_int_equal(n, rows + deletions);
+	buf_done(&walk->last);
+	*walk = (struct walk){.other = walk->other};
+}
+
+static int refuse_last(void *ctx, const struct store_instance *row)
+{
+	(void)ctx;
+	return str_eq(row->name, STR("e")) ? -77 : 0;
+}
+
+/* Two rows and a deletion are damaged: all others come, then the first of these is named. */
+static void test_damaged_rows_stop_no_others(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_ops *ops = f->store->ops;
+	struct buf lines = BUF_EMPTY;
+	for (const char *name = "abcdeg"; *name; name++) {
+		const char text[] = {*name, '\0'};
+		assert_int_equal(change(f->store, text, "x"), 0);
+	}
+	begin(f);
+	assert_int_equal(ops->instance_delete(f->store, STR("g"), STORE_ANY, &f->diag), 0);
+	commit(f);
+	(void)sql(f, "UPDATE instance SET spec = 'other' WHERE name IN ('b', 'd');"
+		     "UPDATE deleted SET sum = 0");
+	assert_int_equal(
+		ops->changed_since(f->store, STR("x"), 0, add_name, &lines, &f->diag), E_DAMAGED);
+	assert_lines(&lines, "a c e ");
+	assert_non_null(strstr(f->diag.text, "\"b\""));
+	f->diag.text[0] = '\0';
+	assert_int_equal(
+		ops->instance_each(f->store, STR_EMPTY, STR(""), add_name, &lines, &f->diag),
+		E_DAMAGED);
+	assert_lines(&lines, "a c e ");
+	assert_non_null(strstr(f->diag.text, "\"b\""));
+	assert_int_equal(
+		ops->instance_each(f->store, STR("x"), STR("b"), add_name, &lines, &f->diag),
+		E_DAMAGED);
+	assert_lines(&lines, "c e ");
+	assert_non_null(strstr(f->diag.text, "\"d\""));
+	/* Who ends it has the say. */
+	f->diag.text[0] = '\0';
+	assert_int_equal(
+		ops->instance_each(f->store, STR_EMPTY, STR(""), refuse_last, NULL, &f->diag), -77);
+	assert_int_equal(
+		ops->changed_since(f->store, STR("x"), 0, refuse_last, NULL, &f->diag), -77);
+	assert_string_equal(f->diag.text, "");
+	assert_int_equal(
+		ops->instance_get(f->store, STR("b"), add_name, &lines, &f->diag), E_DAMAGED);
+}
+
+/* The last of a page is one of them, and the only one of the last page. */
+static void test_damaged_rows_between_pages(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_ops *ops = f->store->ops;
+	struct walk *walk = calloc(1, sizeof *walk);
+	begin(f);
+	for (unsigned i = 0; i < POSTGRES_PAGE_ROWS + 1; i++) {
+		char name[16];
+		(void)snprintf(name, sizeof name, "n%u", i + 1000);
+		assert_int_equal(put_on(f->store, name, "x"), 0);
+	}
+	commit(f);
+	(void)sql(f, "UPDATE instance SET sum = 0 WHERE name IN ('n1999', 'n2000')");
+	assert_int_equal(
+		ops->instance_each(f->store, STR("x"), STR(""), walk_by_name, walk, &f->diag),
+		E_DAMAGED);
+	assert_non_null(strstr(f->diag.text, "\"n1999\""));
+	assert_walked(walk, POSTGRES_PAGE_ROWS - 1, 0, 0);
+	assert_int_equal(
+		ops->changed_since(f->store, STR("x"), 0, walk_by_revision, walk, &f->diag),
+		E_DAMAGED);
+	assert_walked(walk, POSTGRES_PAGE_ROWS - 1, 0, 0);
+	free(walk);
 }
 
 static void test_names_have_a_cap(void **state)
@@ -182,6 +315,110 @@ static void test_audits_in_pages(void **state)
 	assert_int_equal(
 		ops->audit_each(f->store, STR("x"), PAGES_ROWS, count_audit, &next, &f->diag), 0);
 	assert_int_equal(next, 0);
+}
+
+/* PAGES_ROWS of them; of every third host x only remembers that it had it. */
+static void put_pages(struct fixture *f)
+{
+	char name[16];
+	begin(f);
+	for (unsigned i = 0; i < PAGES_ROWS; i++) {
+		(void)snprintf(name, sizeof name, "n%u", i * 7 % PAGES_ROWS); /* in no order */
+		assert_int_equal(put_on(f->store, name, "x"), 0);
+	}
+	for (unsigned i = 0; i < PAGES_ROWS; i += 3) {
+		(void)snprintf(name, sizeof name, "n%u", i);
+		assert_int_equal(i % 2 ? put_on(f->store, name, "y")
+				       : f->store->ops->instance_delete(
+						 f->store, str_of(name), STORE_ANY, &f->diag),
+			0);
+	}
+	commit(f);
+}
+
+static void test_instances_in_pages(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_ops *ops = f->store->ops;
+	struct walk *walk = calloc(1, sizeof *walk);
+	const unsigned gone = (PAGES_ROWS + 2) / 3;
+	const unsigned moved = gone / 2;
+	put_pages(f);
+	assert_int_equal(
+		ops->instance_each(f->store, STR("x"), STR(""), walk_by_name, walk, &f->diag), 0);
+	assert_walked(walk, PAGES_ROWS - gone, 0, 0);
+	assert_int_equal(
+		ops->instance_each(f->store, STR_EMPTY, STR(""), walk_by_name, walk, &f->diag), 0);
+	assert_walked(walk, PAGES_ROWS - gone + moved, 0, 0);
+	assert_int_equal(
+		ops->changed_since(f->store, STR("x"), 0, walk_by_revision, walk, &f->diag), 0);
+	assert_walked(walk, PAGES_ROWS - gone, gone, 0);
+	/* One that the first page has and one that it has not. */
+	assert_int_equal(store_open(str_of(f->url), &walk->other, &f->diag), 0);
+	assert_int_equal(
+		ops->changed_since(f->store, STR("x"), 0, walk_by_revision, walk, &f->diag), 0);
+	assert_walked(walk, PAGES_ROWS - gone, gone, 1);
+	assert_int_equal(
+		ops->instance_each(f->store, STR("x"), STR(""), walk_by_name, walk, &f->diag), 0);
+	assert_walked(walk, PAGES_ROWS - gone, 0, 0);
+	store_free(walk->other);
+	free(walk);
+}
+
+static int walk_hosts(void *ctx, const struct store_host *host)
+{
+	struct walk *walk = ctx;
+	walk->wrong = walk->wrong || str_cmp(host->name, buf_str(&walk->last)) <= 0;
+	buf_reset(&walk->last);
+	buf_add(&walk->last, host->name);
+	walk->rows++;
+	return 0;
+}
+
+static int first_host(void *ctx, const struct store_host *host)
+{
+	(void)ctx;
+	(void)host;
+	return E_AGAIN;
+}
+
+static long read_of_hosts(struct fixture *f)
+{
+	return strtol(sql(f, "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables"
+			     " WHERE relname = 'host'"),
+		NULL, 10);
+}
+
+static void test_hosts_in_pages(void **state)
+{
+	struct fixture *f = *state;
+	struct walk *walk = calloc(1, sizeof *walk);
+	begin(f);
+	for (unsigned i = 0; i < PAGES_ROWS; i++) {
+		char name[16];
+		(void)snprintf(name, sizeof name, "h%u", i * 7 % PAGES_ROWS);
+		struct store_host host = {.name = str_of(name)};
+		assert_int_equal(f->store->ops->host_put(f->store, &host, &f->diag), 0);
+	}
+	commit(f);
+	assert_int_equal(f->store->ops->host_each(f->store, walk_hosts, walk, &f->diag), 0);
+	assert_false(walk->wrong);
+	assert_int_equal(walk->rows, PAGES_ROWS);
+	buf_done(&walk->last);
+	free(walk);
+	/* Who stops at the first does not have all of them read. */
+	(void)sql(f, "ANALYZE");
+	reopen(f); /* what a session has read is told at its end */
+	int64_t end_ms = postgres_now_ms() + 5000;
+	long before = 0;
+	while ((before = read_of_hosts(f)) < PAGES_ROWS && postgres_now_ms() < end_ms) {
+	}
+	assert_int_equal(f->store->ops->host_each(f->store, first_host, NULL, &f->diag), E_AGAIN);
+	reopen(f);
+	long after = 0;
+	while ((after = read_of_hosts(f)) == before && postgres_now_ms() < end_ms) {
+	}
+	assert_in_range(after - before, 1, 100);
 }
 
 static int count_id(void *ctx, struct str instance_id)
@@ -435,6 +672,94 @@ static void test_who_reads_on_misses_nothing(void **state)
 	print_message("%u changes, %u reads\n", committed, reads);
 }
 
+static int append(void *ctx, const struct store_points *points)
+{
+	buf_add(ctx, points->bytes);
+	return 0;
+}
+
+/* What is there, and a letter more, as control/outbox.c does. */
+static int add_letter(struct store *store)
+{
+	CLEANUP(buf_done) struct buf bytes = BUF_EMPTY;
+	int rc = store->ops->begin(store, NULL);
+	rc = rc < 0 ? rc : store->ops->points_get(store, STR("i"), 60, 0, append, &bytes, NULL);
+	rc = rc == E_NOTFOUND ? 0 : rc;
+	(void)usleep(MERGE_US);
+	buf_add(&bytes, STR("x"));
+	struct store_points points = {STR("i"), 60, 0, buf_str(&bytes)};
+	rc = rc < 0 ? rc : store->ops->points_put(store, &points, NULL);
+	rc = rc < 0 ? rc : store->ops->commit(store, NULL);
+	store->ops->rollback(store);
+	return rc;
+}
+
+static void four_at_once(struct fixture *f, int (*run)(struct store *store))
+{
+	pid_t pids[4];
+	for (int i = 0; i < 4; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			struct store *store = NULL;
+			CHECK(store_open(str_of(f->url), &store, NULL) == 0);
+			CHECK(run(store) == 0);
+			_exit(0);
+		}
+	}
+	for (int i = 0; i < 4; i++) {
+		int status = -1;
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_int_equal(status, 0);
+	}
+}
+
+/* The first makes the run, the others find it: in both cases they wait for each other. */
+static void test_points_are_merged_one_by_one(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(buf_done) struct buf bytes = BUF_EMPTY;
+	four_at_once(f, add_letter);
+	four_at_once(f, add_letter);
+	assert_int_equal(
+		f->store->ops->points_get(f->store, STR("i"), 60, 0, append, &bytes, &f->diag), 0);
+	assert_int_equal(bytes.n, 8);
+}
+
+static int take_recorded(void *ctx, const struct store_host *host)
+{
+	*(uint64_t *)ctx = host->recorded;
+	return 0;
+}
+
+/* As control/host_row.c does. */
+static int record_one(struct store *store)
+{
+	struct store_host host = {.name = STR("x")};
+	int rc = store->ops->begin(store, NULL);
+	rc = rc < 0 ? rc
+		    : store->ops->host_get(store, host.name, take_recorded, &host.recorded, NULL);
+	(void)usleep(MERGE_US);
+	host.recorded++;
+	rc = rc < 0 ? rc : store->ops->host_put(store, &host, NULL);
+	rc = rc < 0 ? rc : store->ops->commit(store, NULL);
+	store->ops->rollback(store);
+	return rc;
+}
+
+static void test_host_is_changed_one_by_one(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_ops *ops = f->store->ops;
+	struct store_host host = {.name = STR("x")};
+	begin(f);
+	assert_int_equal(ops->host_put(f->store, &host, &f->diag), 0);
+	commit(f);
+	four_at_once(f, record_one);
+	assert_int_equal(
+		ops->host_get(f->store, host.name, take_recorded, &host.recorded, &f->diag), 0);
+	assert_int_equal(host.recorded, 4);
+}
+
 /* --- out of memory --------------------------------------------------------------------------- */
 
 static int use_all(struct fixture *f, struct str host)
@@ -487,14 +812,20 @@ int main(void)
 		TEST(test_newer_schema_is_refused),
 		TEST(test_tables_of_others_are_left_alone),
 		TEST(test_damaged_rows_are_named),
+		TEST(test_damaged_rows_stop_no_others),
+		TEST(test_damaged_rows_between_pages),
 		TEST(test_names_have_a_cap),
 		TEST(test_audits_in_pages),
+		TEST(test_instances_in_pages),
+		TEST(test_hosts_in_pages),
 		TEST(test_points_in_pages),
 		TEST(test_urls),
 		TEST(test_users_that_may_not),
 		TEST(test_crosswise),
 		TEST(test_one_name_from_many),
 		TEST(test_who_reads_on_misses_nothing),
+		TEST(test_points_are_merged_one_by_one),
+		TEST(test_host_is_changed_one_by_one),
 		TEST(test_every_allocation_fails_once),
 	};
 	return RUN_TESTS(tests);

@@ -68,18 +68,14 @@ static void move_one(struct model *m, struct host *h, struct deed *deed)
 /* The database goes, or comes back. */
 static void come_or_go(struct model *m, struct host *h)
 {
-	switch (throw_dice(m, 5)) {
-	case 0:
+	unsigned dice = throw_dice(m, 5);
+	bool is_there = registrar_is_attached(h->registrar);
+	if (is_there && dice == 0) {
 		store_shared_away(h->connection, throw_dice(m, 30) + 1);
-		break;
-	case 1:
+	} else if (is_there && dice == 1) {
 		store_shared_doubt(h->connection, throw_dice(m, 3) + 1);
-		break;
-	case 2:
+	} else if (dice == 2) {
 		registrar_detach(h->registrar);
-		break;
-	default:
-		break;
 	}
 	if (!registrar_is_attached(h->registrar) && throw_dice(m, 3) == 0) {
 		if (throw_dice(m, 3) == 0) {
