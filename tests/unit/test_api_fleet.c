@@ -45,6 +45,7 @@ static const char *ask(struct registrar *registrar, const char *target, const ch
 
 static void assert_has(const char *answer, const char *text)
 {
+	assert_non_null(answer);
 	if (!strstr(answer, text)) {
 		fail_msg("no %s in %s", text, answer);
 	}
