@@ -594,6 +594,37 @@ static void test_one_name_from_many(void **state)
 	assert_names(f, "a b ");
 }
 
+/* One that is put where there was none; meanwhile it comes and goes: what is left of that goes as well. */
+static void test_one_that_came_and_went(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(buf_done) struct buf lines = BUF_EMPTY;
+	begin(f);
+	assert_int_equal(put_on(f->store, "other", "x"), 0); /* who changes x waits */
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct store *store = NULL;
+		CHECK(store_open(str_of(f->url), &store, NULL) == 0);
+		CHECK(change(store, "a", "x") == 0);
+		_exit(0);
+	}
+	int64_t end_ms = postgres_now_ms() + 1500;
+	while (strcmp(sql(f, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"),
+		       "1") != 0) {
+		assert_true(postgres_now_ms() < end_ms);
+	}
+	assert_int_equal(put_on(f->store, "a", "x"), 0);
+	assert_int_equal(
+		f->store->ops->instance_delete(f->store, STR("a"), STORE_ANY, &f->diag), 0);
+	commit(f);
+	int status = -1;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(
+		f->store->ops->changed_since(f->store, STR("x"), 0, add_name, &lines, &f->diag), 0);
+	assert_lines(&lines, "other a ");
+}
+
 struct seen {
 	uint64_t last;
 	unsigned n;
@@ -823,6 +854,7 @@ int main(void)
 		TEST(test_users_that_may_not),
 		TEST(test_crosswise),
 		TEST(test_one_name_from_many),
+		TEST(test_one_that_came_and_went),
 		TEST(test_who_reads_on_misses_nothing),
 		TEST(test_points_are_merged_one_by_one),
 		TEST(test_host_is_changed_one_by_one),
