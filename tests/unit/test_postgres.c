@@ -54,6 +54,27 @@ static void test_ten_start_at_once(void **state)
 	assert_names(f, "n0 n1 n2 n3 n4 n5 n6 n7 n8 n9 ");
 }
 
+/* Who finds the tables waits for nobody, and changes nothing. */
+static void test_tables_that_are_there_are_not_locked(void **state)
+{
+	struct fixture *f = *state;
+	struct postgres_target target;
+	struct postgres_conn conn = {0};
+	struct store *store = NULL;
+	assert_int_equal(postgres_target_init(&target, str_of(f->url), &f->diag), 0);
+	postgres_conn_within(&conn, POSTGRES_CALL_MS);
+	assert_int_equal(postgres_conn_open(&conn, &target, &f->diag), 0);
+	assert_int_equal(postgres_conn_run(&conn,
+				 "BEGIN; SELECT pg_advisory_xact_lock(1414807884);"
+				 "SELECT FROM telltale FOR UPDATE",
+				 &f->diag),
+		0);
+	ASSERT_WITHIN(AT_ONCE_MS, store_open(str_of(f->url), &store, &f->diag), 0);
+	store_free(store);
+	postgres_conn_close(&conn);
+	postgres_target_done(&target);
+}
+
 static void test_newer_schema_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -520,6 +541,10 @@ static void test_users_that_may_not(void **state)
 	assert_non_null(strstr(f->diag.text, "permission denied for schema public"));
 	assert_string_equal(
 		sql(f, "SELECT count(*) FROM pg_class WHERE relname = 'telltale'"), "0");
+	reopen(f); /* others may */
+	(void)sql(f, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO guest");
+	assert_int_equal(open_refused(f, url), -EACCES);
+	assert_non_null(strstr(f->diag.text, "this user may not change"));
 	(void)snprintf(hba, sizeof hba,
 		"COPY (VALUES ('host all guest 127.0.0.1/32 scram-sha-256'), ('local all all trust'),"
 		" ('host all all 127.0.0.1/32 trust')) TO '%s/data/pg_hba.conf'",
@@ -840,6 +865,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_ten_start_at_once),
+		TEST(test_tables_that_are_there_are_not_locked),
 		TEST(test_newer_schema_is_refused),
 		TEST(test_tables_of_others_are_left_alone),
 		TEST(test_damaged_rows_are_named),
