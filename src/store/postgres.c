@@ -182,9 +182,6 @@ static int take_secret(struct postgres_store *s, const PGresult *row, void *ctx,
 	if (row_sum_secret(reader->name, value) != row_number(row, 1)) {
 		return postgres_damaged(s, reader->name, diag);
 	}
-	if (reader->any) {
-		return 0;
-	}
 	if (secret_init(&reader->value, value.n) < 0) {
 		return diag_set(diag, -ENOMEM, "store: out of memory");
 	}

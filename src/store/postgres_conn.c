@@ -239,8 +239,7 @@ int postgres_conn_next(struct postgres_conn *conn, PGresult **ret_result, struct
 static bool is_good(const PGresult *result)
 {
 	ExecStatusType status = libpq.PQresultStatus(result);
-	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
-	       status == PGRES_SINGLE_TUPLE || status == PGRES_PIPELINE_SYNC;
+	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
 /* All results, of which the last is handed on; after an error the others are taken and dropped. */

@@ -198,7 +198,8 @@ static int try_put(struct postgres_store *s, struct store_instance *row,
 	if (moves) {
 		TRY(put_deleted(s, old, row->name, left, diag));
 	}
-	if (present->remembered) {
+	/* Of one that is new: it may have come and gone since it was looked for. */
+	if (present->remembered || present->revision == 0) {
 		TRY(remove_deleted(s, row->host, row->name, diag));
 	}
 	return 1;

@@ -17,8 +17,8 @@
  */
 static const char *const migrations[] = {
 	"CREATE TABLE telltale (one int8 PRIMARY KEY CHECK (one = 1), application_id int8 NOT NULL,"
-	" version int8 NOT NULL, opened int8 NOT NULL);"
-	"INSERT INTO telltale VALUES (1, 1414807884, 0, 0);" /* PLACE_APPLICATION_ID */
+	" version int8 NOT NULL);"
+	"INSERT INTO telltale VALUES (1, 1414807884, 0);" /* PLACE_APPLICATION_ID */
 	"CREATE TABLE counter (host bytea PRIMARY KEY, revision int8 NOT NULL);"
 	"CREATE TABLE instance (name bytea PRIMARY KEY, spec bytea NOT NULL, file_spec bytea,"
 	" id bytea NOT NULL, host bytea NOT NULL, next_host bytea NOT NULL,"
@@ -74,6 +74,16 @@ static const char look_around[] =
 	" AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass"
 	" AND d.objid = c.oid AND d.deptype = 'e') ORDER BY relname LIMIT 1)";
 
+/* The first of our tables or sequences that this user may not use as a daemon does. */
+static const char look_for_rights[] =
+	"SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+	" WHERE n.nspname = current_schema() AND relname IN ('counter', 'instance', 'deleted', 'host',"
+	" 'secret', 'operation_number', 'operation', 'audit_number', 'audit', 'points')"
+	" AND NOT CASE relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'USAGE')"
+	" ELSE has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')"
+	" AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE') END"
+	" ORDER BY relname LIMIT 1";
+
 static const char mark[] = "SELECT version FROM telltale WHERE application_id = 1414807884";
 
 /* Zero when there is nothing yet. */
@@ -118,40 +128,63 @@ static int read_version(struct postgres_conn *conn, int *ret_version, struct dia
 	return rc;
 }
 
-/* In a transaction of its own. *ret_version: which it is of now. */
-static int migrate_one(struct postgres_conn *conn, int *ret_version, struct diag *diag)
+/* Of which version the tables are; zero when there are none yet. */
+static int find_version(struct postgres_conn *conn, int *ret_version, struct diag *diag)
 {
 	bool marked = false;
-	int version = 0;
-	TRY(postgres_conn_run(conn, begin_alone, diag));
+	*ret_version = 0;
 	TRY(look(conn, &marked, diag));
-	if (marked) {
-		TRY(read_version(conn, &version, diag));
-	}
-	if (version < SCHEMA_VERSION) {
-		char sql[64];
-		TRY(postgres_conn_run(conn, migrations[version], diag));
-		version++;
-		(void)snprintf(sql, sizeof sql, "UPDATE telltale SET version = %d", version);
-		TRY(postgres_conn_run(conn, sql, diag));
-	}
-	TRY(postgres_conn_run(conn, "COMMIT", diag));
-	*ret_version = version;
-	return 0;
+	return marked ? read_version(conn, ret_version, diag) : 0;
 }
 
+static int bring_forward(struct postgres_conn *conn, int *ret_version, struct diag *diag)
+{
+	char sql[64];
+	TRY(postgres_conn_run(conn, begin_alone, diag));
+	TRY(find_version(conn, ret_version, diag)); /* another may have done it */
+	if (*ret_version < SCHEMA_VERSION) {
+		TRY(postgres_conn_run(conn, migrations[*ret_version], diag));
+		++*ret_version;
+		(void)snprintf(sql, sizeof sql, "UPDATE telltale SET version = %d", *ret_version);
+		TRY(postgres_conn_run(conn, sql, diag));
+	}
+	return postgres_conn_run(conn, "COMMIT", diag);
+}
+
+/* By one version, in a transaction of its own. *ret_version: which it is of now. */
+static int migrate_one(struct postgres_conn *conn, int *ret_version, struct diag *diag)
+{
+	int rc = bring_forward(conn, ret_version, diag);
+	if (rc < 0 && conn->pg) {
+		int end_rc = postgres_conn_run(conn, "ROLLBACK", NULL);
+		(void)end_rc; /* rc says what is wrong, and the caller closes it */
+	}
+	return rc;
+}
+
+static int check_rights(struct postgres_conn *conn, struct diag *diag)
+{
+	PGresult *result = NULL;
+	int rc = 0;
+	TRY(postgres_conn_ask(conn, look_for_rights, &result, diag));
+	if (libpq.PQntuples(result) > 0) {
+		rc = diag_set(diag, -EACCES, "store %s: this user may not change \"%s\"",
+			conn->server, libpq.PQgetvalue(result, 0, 0));
+	}
+	libpq.PQclear(result);
+	return rc;
+}
+
+/* Where they are there already nobody waits, and nothing is written: hosts may start by the thousand. */
 int postgres_schema_init(struct postgres_conn *conn, struct diag *diag)
 {
+	int version;
+	TRY(find_version(conn, &version, diag));
 	postgres_conn_within(conn, POSTGRES_SCHEMA_MS);
-	for (int version = 0; version < SCHEMA_VERSION;) {
-		int rc = migrate_one(conn, &version, diag);
-		if (rc < 0 && conn->pg) {
-			int end_rc = postgres_conn_run(conn, "ROLLBACK", NULL);
-			(void)end_rc; /* rc says what is wrong, and the caller closes it */
-		}
-		TRY(rc);
+	while (version < SCHEMA_VERSION) {
+		TRY(migrate_one(conn, &version, diag));
 	}
-	return postgres_conn_run(conn, "UPDATE telltale SET opened = opened + 1", diag);
+	return check_rights(conn, diag);
 }
 
 int postgres_schema_check(struct postgres_conn *conn, struct diag *diag)

@@ -16,9 +16,9 @@
 #define POSTGRES_SCHEMA_MS 30000 /* for one that waits until another has made them */
 
 /*
- * Make the tables in the first schema of search_path, or bring them forward, and prove that they can be
- * written. Returns 0, E_VERSION when a newer release made them, E_DAMAGED when there are those of another
- * program, or an error of the connection. When it fails, what was there is as it was.
+ * Make the tables in the first schema of search_path, or bring them forward, and check that this user
+ * may change them. Returns 0, E_VERSION when a newer release made them, E_DAMAGED when there are those of another
+ * program, -EACCES, or an error of the connection. When it fails, what was there is as it was.
  */
 MUST_CHECK int postgres_schema_init(struct postgres_conn *conn, struct diag *diag);
 

@@ -116,7 +116,7 @@ static int prepare(struct postgres_store *s, enum postgres_statement which,
 static int send(struct postgres_store *s, enum postgres_statement which,
 	const struct postgres_params *params, struct diag *diag)
 {
-	static const int binary[POSTGRES_PARAMS_MOST] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+	static const int binary[POSTGRES_PARAMS_MOST] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 	struct name name = name_of(which);
 	if (!libpq.PQsendQueryPrepared(
 		    s->conn.pg, name.text, params->n, params->values, params->lengths, binary, 1)) {
@@ -143,6 +143,7 @@ static int run(struct postgres_store *s, enum postgres_statement which,
 	return send(s, which, params, diag);
 }
 
+/* on_step: NULL when it was not asked row by row. */
 static int take_rows(struct postgres_store *s,
 	int (*on_step)(struct postgres_store *s, const PGresult *row, void *ctx, struct diag *diag),
 	void *ctx, uint64_t *ret_changed, struct diag *diag)
@@ -174,21 +175,12 @@ static int take_rows(struct postgres_store *s,
 	}
 }
 
-static int no_row(struct postgres_store *s, const PGresult *row, void *ctx, struct diag *diag)
-{
-	(void)s;
-	(void)row;
-	(void)ctx;
-	(void)diag;
-	return 0;
-}
-
 int postgres_change(struct postgres_store *s, enum postgres_statement which,
 	const struct postgres_params *params, uint64_t *ret_rows, struct diag *diag)
 {
 	uint64_t rows = 0;
 	int rc = run(s, which, params, diag);
-	rc = rc < 0 ? rc : take_rows(s, no_row, NULL, &rows, diag);
+	rc = rc < 0 ? rc : take_rows(s, NULL, NULL, &rows, diag);
 	if (rc < 0) {
 		return postgres_lose(s, rc);
 	}

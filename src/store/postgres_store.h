@@ -81,7 +81,7 @@ extern const char *const postgres_points_sql[POSTGRES_STATEMENTS];
 #define POSTGRES_PAGE " LIMIT 1000"
 _Static_assert(POSTGRES_PAGE_ROWS == 1000, "as POSTGRES_PAGE");
 
-#define POSTGRES_PARAMS_MOST 13
+#define POSTGRES_PARAMS_MOST 12
 
 /* A statement's values in their order; zeroed has none. */
 struct postgres_params {

@@ -54,6 +54,27 @@ static void test_ten_start_at_once(void **state)
 	assert_names(f, "n0 n1 n2 n3 n4 n5 n6 n7 n8 n9 ");
 }
 
+/* Who finds the tables waits for nobody, and changes nothing. */
+static void test_tables_that_are_there_are_not_locked(void **state)
+{
+	struct fixture *f = *state;
+	struct postgres_target target;
+	struct postgres_conn conn = {0};
+	struct store *store = NULL;
+	assert_int_equal(postgres_target_init(&target, str_of(f->url), &f->diag), 0);
+	postgres_conn_within(&conn, POSTGRES_CALL_MS);
+	assert_int_equal(postgres_conn_open(&conn, &target, &f->diag), 0);
+	assert_int_equal(postgres_conn_run(&conn,
+				 "BEGIN; SELECT pg_advisory_xact_lock(1414807884);"
+				 "SELECT FROM telltale FOR UPDATE",
+				 &f->diag),
+		0);
+	ASSERT_WITHIN(AT_ONCE_MS, store_open(str_of(f->url), &store, &f->diag), 0);
+	store_free(store);
+	postgres_conn_close(&conn);
+	postgres_target_done(&target);
+}
+
 static void test_newer_schema_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -520,6 +541,10 @@ static void test_users_that_may_not(void **state)
 	assert_non_null(strstr(f->diag.text, "permission denied for schema public"));
 	assert_string_equal(
 		sql(f, "SELECT count(*) FROM pg_class WHERE relname = 'telltale'"), "0");
+	reopen(f); /* others may */
+	(void)sql(f, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO guest");
+	assert_int_equal(open_refused(f, url), -EACCES);
+	assert_non_null(strstr(f->diag.text, "this user may not change"));
 	(void)snprintf(hba, sizeof hba,
 		"COPY (VALUES ('host all guest 127.0.0.1/32 scram-sha-256'), ('local all all trust'),"
 		" ('host all all 127.0.0.1/32 trust')) TO '%s/data/pg_hba.conf'",
@@ -592,6 +617,37 @@ static void test_one_name_from_many(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	assert_names(f, "a b ");
+}
+
+/* One that is put where there was none; meanwhile it comes and goes: what is left of that goes as well. */
+static void test_one_that_came_and_went(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(buf_done) struct buf lines = BUF_EMPTY;
+	begin(f);
+	assert_int_equal(put_on(f->store, "other", "x"), 0); /* who changes x waits */
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct store *store = NULL;
+		CHECK(store_open(str_of(f->url), &store, NULL) == 0);
+		CHECK(change(store, "a", "x") == 0);
+		_exit(0);
+	}
+	int64_t end_ms = postgres_now_ms() + 1500;
+	while (strcmp(sql(f, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"),
+		       "1") != 0) {
+		assert_true(postgres_now_ms() < end_ms);
+	}
+	assert_int_equal(put_on(f->store, "a", "x"), 0);
+	assert_int_equal(
+		f->store->ops->instance_delete(f->store, STR("a"), STORE_ANY, &f->diag), 0);
+	commit(f);
+	int status = -1;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(
+		f->store->ops->changed_since(f->store, STR("x"), 0, add_name, &lines, &f->diag), 0);
+	assert_lines(&lines, "other a ");
 }
 
 struct seen {
@@ -809,6 +865,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_ten_start_at_once),
+		TEST(test_tables_that_are_there_are_not_locked),
 		TEST(test_newer_schema_is_refused),
 		TEST(test_tables_of_others_are_left_alone),
 		TEST(test_damaged_rows_are_named),
@@ -823,6 +880,7 @@ int main(void)
 		TEST(test_users_that_may_not),
 		TEST(test_crosswise),
 		TEST(test_one_name_from_many),
+		TEST(test_one_that_came_and_went),
 		TEST(test_who_reads_on_misses_nothing),
 		TEST(test_points_are_merged_one_by_one),
 		TEST(test_host_is_changed_one_by_one),
