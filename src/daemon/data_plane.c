@@ -38,7 +38,6 @@ struct data_worker {
 	struct refusals refusals;
 	char name[16];
 	_Atomic(struct token_keys *) next_keys; /* to be taken at the next turn */
-	_Atomic(struct token_keys *) old_keys;  /* that were; the main thread frees them */
 	struct service_worker service;
 };
 
@@ -276,11 +275,9 @@ static void take_keys(struct data_worker *worker)
 	if (!next) {
 		return;
 	}
-	struct token_keys old = worker->service.keys;
+	token_keys_done(&worker->service.keys);
 	worker->service.keys = *next;
-	*next = old;
-	/* There still are older ones only when this was slower than two changes. */
-	keys_free(atomic_exchange_explicit(&worker->old_keys, next, memory_order_acq_rel));
+	free(next);
 }
 
 static void on_turn(void *ctx)
@@ -438,7 +435,6 @@ static void worker_free(struct data_worker *worker)
 	http_worker_free(worker->http);
 	token_keys_done(&worker->service.keys);
 	keys_free(worker->next_keys);
-	keys_free(worker->old_keys);
 	crypto_wipe(&worker->service, sizeof worker->service);
 	free(worker);
 }
@@ -599,21 +595,37 @@ void data_plane_limit(struct data_plane *plane, const struct config_limits *limi
 	}
 }
 
+static int keys_new(const struct secret *secrets, size_t n, struct token_keys **ret_keys)
+{
+	struct token_keys *keys = calloc(1, sizeof *keys);
+	int rc = keys ? token_keys_init(keys, secrets, n) : -ENOMEM;
+	if (rc < 0) {
+		free(keys);
+		return rc;
+	}
+	*ret_keys = keys;
+	return 0;
+}
+
 int data_plane_rekey(struct data_plane *plane, const struct secret *secrets, size_t n)
 {
-	for (unsigned i = 0; i < plane->n_workers; i++) {
-		struct data_worker *worker = plane->workers[i];
-		struct token_keys *next = calloc(1, sizeof *next);
-		int rc = next ? token_keys_init(next, secrets, n) : -ENOMEM;
-		if (rc < 0) {
-			free(next);
-			return rc;
-		}
-		keys_free(atomic_exchange_explicit(&worker->old_keys, NULL, memory_order_acq_rel));
-		keys_free(atomic_exchange_explicit(&worker->next_keys, next, memory_order_acq_rel));
-		http_worker_wake(worker->http);
+	struct token_keys **next = calloc(plane->n_workers, sizeof(struct token_keys *));
+	int rc = next ? 0 : -ENOMEM;
+	for (unsigned i = 0; rc == 0 && i < plane->n_workers; i++) {
+		rc = keys_new(secrets, n, &next[i]);
 	}
-	return 0;
+	/* All or none: a token of one worker's must be good at the others. */
+	for (unsigned i = 0; next && i < plane->n_workers; i++) {
+		struct data_worker *worker = plane->workers[i];
+		if (rc == 0) {
+			next[i] = atomic_exchange_explicit(
+				&worker->next_keys, next[i], memory_order_acq_rel);
+			http_worker_wake(worker->http);
+		}
+		keys_free(next[i]); /* what was not taken */
+	}
+	free(next);
+	return rc;
 }
 
 void data_plane_drain(struct data_plane *plane)
