@@ -77,8 +77,7 @@ static struct entry *holder(const struct data_plane *plane, const struct http_pe
 /* Whether there is room for one more connection, which is counted then. */
 static bool has_room(const struct data_worker *worker, struct entry *entry, uint32_t cap)
 {
-	if (service_has_throttle(&worker->service) &&
-		service_is_throttled(&worker->service, entry, clock_wall_ns())) {
+	if (service_is_throttled(&worker->service, entry, worker->now_ns)) {
 		return false;
 	}
 	if (atomic_fetch_add_explicit(&entry->holds, 1, memory_order_relaxed) < cap) {
@@ -99,7 +98,7 @@ static unsigned on_admit(void *ctx, struct http_peer *peer)
 	uint32_t cap = atomic_load_explicit(&plane->connections_per_instance, memory_order_relaxed);
 	struct refusal *refusal = refusals_slot(&worker->refusals, peer->listener, &peer->addr);
 	if (refusals_may_cut_off(refusal, cap) &&
-		refusals_cut_off(refusal, peer->listener, &peer->addr, clock_mono_ms(), cap)) {
+		refusals_cut_off(refusal, peer->listener, &peer->addr, clock_mono_ms())) {
 		service_count_cut_off(&worker->service, NULL);
 		return HTTP_CUT_OFF;
 	}
@@ -117,7 +116,7 @@ static void on_leave(void *ctx, struct http_peer *peer)
 	struct data_worker *worker = ctx;
 	struct entry *entry = holder(worker->plane, peer);
 	if (!peer->asked) {
-		service_charge(&worker->service, entry, clock_wall_ns());
+		service_charge(&worker->service, entry, worker->now_ns);
 	}
 	/* The last touch: whoever frees the entry sees everything that was done before. */
 	atomic_fetch_sub_explicit(&entry->holds, 1, memory_order_release);
@@ -216,11 +215,12 @@ static void refuse(struct data_worker *worker, const struct http_peer *peer, uns
 		.body = status == 400 ? SERVICE_PAGE : SERVICE_EMPTY,
 		.head = head};
 	service_count(&worker->service, peer->cookie, status);
+	/* By a 503 somebody is over a bound already, or it is we that had no answer. */
 	if (status != 503) {
-		service_charge(&worker->service, holder(worker->plane, peer), clock_wall_ns());
+		service_charge(&worker->service, holder(worker->plane, peer), worker->now_ns);
 	}
 	resp->close = true;
-	service_render(&reply, &worker->dates, clock_wall_s(), true, resp->out);
+	service_render(&reply, &worker->dates, worker->now_ns / NS_PER_S, true, resp->out);
 }
 
 static void on_refuse(void *ctx, struct http_peer *peer, unsigned status, struct http_resp *resp)
