@@ -590,8 +590,9 @@ static void drain_one(struct http_worker *worker, struct conn *conn, int fd)
 }
 
 /*
- * What waits in the listeners' queues is served still. What comes meanwhile is not to go on for ever:
- * a queue holds no more than LISTEN_BACKLOG, and a flood at many listeners has DRAIN_ACCEPT_MS.
+ * What waits in the listeners' queues is served still, and what comes meanwhile is not to go on for ever. A
+ * queue of ours holds LISTEN_BACKLOG; a service manager's may hold more where net.core.somaxconn, 4096 by
+ * default, was raised: what is beyond is cut off. A flood at many listeners has DRAIN_ACCEPT_MS.
  */
 static void start_draining(struct http_worker *worker)
 {
