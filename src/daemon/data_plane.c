@@ -38,7 +38,6 @@ struct data_worker {
 	struct refusals refusals;
 	char name[16];
 	_Atomic(struct token_keys *) next_keys; /* to be taken at the next turn */
-	_Atomic(struct token_keys *) old_keys;  /* that were; the main thread frees them */
 	struct service_worker service;
 };
 
@@ -78,8 +77,7 @@ static struct entry *holder(const struct data_plane *plane, const struct http_pe
 /* Whether there is room for one more connection, which is counted then. */
 static bool has_room(const struct data_worker *worker, struct entry *entry, uint32_t cap)
 {
-	if (service_has_throttle(&worker->service) &&
-		service_is_throttled(&worker->service, entry, clock_wall_ns())) {
+	if (service_is_throttled(&worker->service, entry, worker->now_ns)) {
 		return false;
 	}
 	if (atomic_fetch_add_explicit(&entry->holds, 1, memory_order_relaxed) < cap) {
@@ -100,7 +98,7 @@ static unsigned on_admit(void *ctx, struct http_peer *peer)
 	uint32_t cap = atomic_load_explicit(&plane->connections_per_instance, memory_order_relaxed);
 	struct refusal *refusal = refusals_slot(&worker->refusals, peer->listener, &peer->addr);
 	if (refusals_may_cut_off(refusal, cap) &&
-		refusals_cut_off(refusal, peer->listener, &peer->addr, clock_mono_ms(), cap)) {
+		refusals_cut_off(refusal, peer->listener, &peer->addr, clock_mono_ms())) {
 		service_count_cut_off(&worker->service, NULL);
 		return HTTP_CUT_OFF;
 	}
@@ -118,7 +116,7 @@ static void on_leave(void *ctx, struct http_peer *peer)
 	struct data_worker *worker = ctx;
 	struct entry *entry = holder(worker->plane, peer);
 	if (!peer->asked) {
-		service_charge(&worker->service, entry, clock_wall_ns());
+		service_charge(&worker->service, entry, worker->now_ns);
 	}
 	/* The last touch: whoever frees the entry sees everything that was done before. */
 	atomic_fetch_sub_explicit(&entry->holds, 1, memory_order_release);
@@ -217,11 +215,12 @@ static void refuse(struct data_worker *worker, const struct http_peer *peer, uns
 		.body = status == 400 ? SERVICE_PAGE : SERVICE_EMPTY,
 		.head = head};
 	service_count(&worker->service, peer->cookie, status);
+	/* By a 503 somebody is over a bound already, or it is we that had no answer. */
 	if (status != 503) {
-		service_charge(&worker->service, holder(worker->plane, peer), clock_wall_ns());
+		service_charge(&worker->service, holder(worker->plane, peer), worker->now_ns);
 	}
 	resp->close = true;
-	service_render(&reply, &worker->dates, clock_wall_s(), true, resp->out);
+	service_render(&reply, &worker->dates, worker->now_ns / NS_PER_S, true, resp->out);
 }
 
 static void on_refuse(void *ctx, struct http_peer *peer, unsigned status, struct http_resp *resp)
@@ -276,11 +275,9 @@ static void take_keys(struct data_worker *worker)
 	if (!next) {
 		return;
 	}
-	struct token_keys old = worker->service.keys;
+	token_keys_done(&worker->service.keys);
 	worker->service.keys = *next;
-	*next = old;
-	/* There still are older ones only when this was slower than two changes. */
-	keys_free(atomic_exchange_explicit(&worker->old_keys, next, memory_order_acq_rel));
+	free(next);
 }
 
 static void on_turn(void *ctx)
@@ -438,7 +435,6 @@ static void worker_free(struct data_worker *worker)
 	http_worker_free(worker->http);
 	token_keys_done(&worker->service.keys);
 	keys_free(worker->next_keys);
-	keys_free(worker->old_keys);
 	crypto_wipe(&worker->service, sizeof worker->service);
 	free(worker);
 }
@@ -599,21 +595,37 @@ void data_plane_limit(struct data_plane *plane, const struct config_limits *limi
 	}
 }
 
+static int keys_new(const struct secret *secrets, size_t n, struct token_keys **ret_keys)
+{
+	struct token_keys *keys = calloc(1, sizeof *keys);
+	int rc = keys ? token_keys_init(keys, secrets, n) : -ENOMEM;
+	if (rc < 0) {
+		free(keys);
+		return rc;
+	}
+	*ret_keys = keys;
+	return 0;
+}
+
 int data_plane_rekey(struct data_plane *plane, const struct secret *secrets, size_t n)
 {
-	for (unsigned i = 0; i < plane->n_workers; i++) {
-		struct data_worker *worker = plane->workers[i];
-		struct token_keys *next = calloc(1, sizeof *next);
-		int rc = next ? token_keys_init(next, secrets, n) : -ENOMEM;
-		if (rc < 0) {
-			free(next);
-			return rc;
-		}
-		keys_free(atomic_exchange_explicit(&worker->old_keys, NULL, memory_order_acq_rel));
-		keys_free(atomic_exchange_explicit(&worker->next_keys, next, memory_order_acq_rel));
-		http_worker_wake(worker->http);
+	struct token_keys **next = calloc(plane->n_workers, sizeof(struct token_keys *));
+	int rc = next ? 0 : -ENOMEM;
+	for (unsigned i = 0; rc == 0 && i < plane->n_workers; i++) {
+		rc = keys_new(secrets, n, &next[i]);
 	}
-	return 0;
+	/* All or none: a token of one worker's must be good at the others. */
+	for (unsigned i = 0; next && i < plane->n_workers; i++) {
+		struct data_worker *worker = plane->workers[i];
+		if (rc == 0) {
+			next[i] = atomic_exchange_explicit(
+				&worker->next_keys, next[i], memory_order_acq_rel);
+			http_worker_wake(worker->http);
+		}
+		keys_free(next[i]); /* what was not taken */
+	}
+	free(next);
+	return rc;
 }
 
 void data_plane_drain(struct data_plane *plane)

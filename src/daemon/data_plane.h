@@ -49,7 +49,7 @@ unsigned data_plane_pulse(struct data_plane *plane);
 
 /*
  * Have the workers make and verify tokens by other secrets, as token_keys_init() has them: each by its next
- * turn. Returns 0 or -ENOMEM: then some have the old ones still.
+ * turn. Returns 0 or -ENOMEM: then all have the old ones still.
  */
 MUST_CHECK int data_plane_rekey(struct data_plane *plane, const struct secret *secrets, size_t n);
 

@@ -1,6 +1,7 @@
 #include "daemon/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #define ABOVE_MODE      0755
 #define FIRST_FREE_PORT 1024
 #define FILES_MAX       ((size_t)4 * 1024 * 1024)
+#define FILES_AT_ONCE   ((size_t)64 * 1024)
 
 /*
  * Capabilities for what is still to come: low ports, sockets bound to a device, addresses that are set
@@ -115,6 +117,27 @@ static void log_kept(const char *msg)
 		LOG_STR("kept", text.n ? buf_str(&text) : STR("none")));
 }
 
+/*
+ * Have the table of descriptors as large as connections may make it. It begins with 256 and is doubled when it
+ * is full, and when a process has several threads the kernel waits then until each processor has done with
+ * the old one: 7 to 24 ms in which no connection is accepted, eight times on the way to 65,536. As long as
+ * there is one thread nobody waits. It takes 8 bytes each, 512 KiB of the kernel's memory; beyond that it
+ * grows when needed.
+ */
+static void make_table(size_t files)
+{
+	int last = (int)(files < FILES_AT_ONCE ? files : FILES_AT_ONCE) - 1;
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return; /* it grows when needed, here and below */
+	}
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, last);
+	if (copy >= 0) {
+		close(copy);
+	}
+	close(fd);
+}
+
 int process_prepare(const struct config *config, size_t *ret_files, struct diag *diag)
 {
 	struct privileges_wish wish = {
@@ -123,6 +146,7 @@ int process_prepare(const struct config *config, size_t *ret_files, struct diag 
 		.dumpable = TELLTALE_DUMPABLE};
 	uint64_t files = privileges_raise_files();
 	*ret_files = files < FILES_MAX ? (size_t)files : FILES_MAX;
+	make_table(*ret_files);
 	if (config->user.n && geteuid() != 0) {
 		if (!is_already(config->user.p)) {
 			LOG(LOG_WARN, "daemon",

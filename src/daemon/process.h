@@ -15,7 +15,7 @@
 
 /*
  * Make the folders of store and socket for whoever the process will be, raise the limit of open
- * files, become `user` when root, and keep only the capabilities that are still needed.
+ * files and make their table, become `user` when root, and keep only the capabilities that are still needed.
  * ret_files  how many descriptors there can be.
  * Returns 0, or an error with diag.
  */

@@ -8,10 +8,10 @@ static bool is_same(
 	       memcmp(slot->addr.b, addr->b, sizeof addr->b) == 0;
 }
 
-bool refusals_cut_off(struct refusal *slot, unsigned listener, const struct ipaddr *addr,
-	uint64_t now_ms, uint32_t most)
+bool refusals_cut_off(
+	struct refusal *slot, unsigned listener, const struct ipaddr *addr, uint64_t now_ms)
 {
-	if (!refusals_may_cut_off(slot, most) || !is_same(slot, listener, addr, now_ms)) {
+	if (!is_same(slot, listener, addr, now_ms)) {
 		return false;
 	}
 	slot->since_ms = now_ms;

@@ -46,15 +46,15 @@ static inline struct refusal *refusals_slot(
 	return &refusals->at_[(sum * UINT32_C(0x9e3779b1) >> 16) % REFUSALS_SLOTS];
 }
 
-/* Whether it is worth asking, and looking at the clock for that. */
+/* Whether somebody was told `most` times: without it the next need not be asked, nor the clock. */
 static inline bool refusals_may_cut_off(const struct refusal *slot, uint32_t most)
 {
 	return slot->n >= most;
 }
 
-/* A connection: whether to cut it off, the caller having been told `most` times. */
-bool refusals_cut_off(struct refusal *slot, unsigned listener, const struct ipaddr *addr,
-	uint64_t now_ms, uint32_t most);
+/* A connection, if that is so: whether to cut it off, it being this caller's and this moment's. */
+bool refusals_cut_off(
+	struct refusal *slot, unsigned listener, const struct ipaddr *addr, uint64_t now_ms);
 
 /* The caller is told. */
 void refusals_add(

@@ -340,13 +340,13 @@ static int parse_fields(const char **at, const char *end, const struct http1_lim
 			}
 			break;
 		}
+		if (req->n_fields == limits->fields) {
+			return 431; /* whatever it is */
+		}
 		struct http1_field *one = &req->fields[req->n_fields];
 		int rc = parse_field(&p, end, one);
 		if (rc != 0) {
 			return rc;
-		}
-		if (req->n_fields == limits->fields) {
-			return 431;
 		}
 		rc = frame_field(req, &framing, one);
 		if (rc != 0) {

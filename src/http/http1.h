@@ -44,7 +44,7 @@ struct http1_req {
 	bool chunked;
 	uint64_t content_length; /* 0 when there is no field */
 	unsigned n_fields;
-	struct http1_field fields[HTTP1_FIELDS_MAX + 1]; /* the last for one that is too many */
+	struct http1_field fields[HTTP1_FIELDS_MAX];
 	struct str body; /* set by the connection once it is whole */
 };
 

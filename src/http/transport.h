@@ -47,8 +47,10 @@ static inline ssize_t transport_receive(
 
 /*
  * As send(2); what was not taken must be offered again first.
- * last  what follows is close(2) or transport_finish(), which sends the last bytes with its FIN: one
- *       packet less on its way, and one that wakes the peer.
+ * last  what follows is transport_finish(), or close(2) where the peer has said that it sends nothing more.
+ *       Either sends the last bytes with its FIN: one packet less on its way, and one that wakes the
+ *       peer. But when bytes of the peer's are unread, close(2) alone resets the connection, and what
+ *       was kept back is lost.
  */
 static inline ssize_t transport_send(const struct conn_table *table, const struct conn *conn,
 	int fd, const void *bytes, size_t n, bool last)

@@ -106,7 +106,8 @@ static bool watch(struct http_worker *worker, struct conn *conn, int fd, uint32_
 static void linger(struct http_worker *worker, struct conn *conn, int fd)
 {
 	conn_drop_bytes(conn);
-	if (worker->lingering >= HTTP_LINGER_MAX || !transport_finish(worker->table, conn, fd)) {
+	/* In this order: what the last transport_send() kept back is lost by a reset otherwise. */
+	if (!transport_finish(worker->table, conn, fd) || worker->lingering >= HTTP_LINGER_MAX) {
 		end_connection(worker, conn, fd);
 		return;
 	}
@@ -137,7 +138,7 @@ static enum outcome keep_unsent(
 }
 
 /*
- * Send worker->out. clean says that nothing more of the peer's bytes is known to be unread; by TLS it is
+ * Send worker->out. clean says that the peer sends nothing more, and that all it sent is read; by TLS it is
  * never so, as the peer says goodbye, too.
  */
 static enum outcome send_reply(struct http_worker *worker, struct conn *conn, int fd,
@@ -248,8 +249,12 @@ static enum outcome answer_one(
 		conn->bytes->chunks = (struct http1_chunks){0};
 	}
 	*ret_used = head + body;
-	enum outcome outcome =
-		send_reply(worker, conn, fd, &resp, !unread && head + body == bytes.n);
+	/*
+	 * RFC 9112 9.6: a client that sends a "close" option "MUST NOT send further requests on that
+	 * connection". One that is closed for our reasons may have sent one since we looked.
+	 */
+	bool clean = !req.keep_alive && !unread && head + body == bytes.n;
+	enum outcome outcome = send_reply(worker, conn, fd, &resp, clean);
 	return outcome == OUTCOME_MORE && resp.pause ? pause_reading(worker, conn, fd) : outcome;
 }
 
@@ -585,8 +590,9 @@ static void drain_one(struct http_worker *worker, struct conn *conn, int fd)
 }
 
 /*
- * What waits in the listeners' queues is served still. What comes meanwhile is not to go on for ever:
- * a queue holds no more than LISTEN_BACKLOG, and a flood at many listeners has DRAIN_ACCEPT_MS.
+ * What waits in the listeners' queues is served still, and what comes meanwhile is not to go on for ever. A
+ * queue of ours holds LISTEN_BACKLOG; a service manager's may hold more where net.core.somaxconn, 4096 by
+ * default, was raised: what is beyond is cut off. A flood at many listeners has DRAIN_ACCEPT_MS.
  */
 static void start_draining(struct http_worker *worker)
 {

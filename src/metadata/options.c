@@ -81,7 +81,6 @@ int options_apply(struct metadata_options *options, const json_t *object, struct
 	if (!json_is_object(object)) {
 		return diag_set(diag, E_SYNTAX, "metadataOptions: expected a map of options");
 	}
-	/* json_object_foreach takes a non-const object but does not change it. */
 	json_object_foreach (json_loose(object), member, value) {
 		TRY(apply_member(&next, member, value, diag));
 	}

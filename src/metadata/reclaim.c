@@ -54,30 +54,21 @@ bool reclaim_passed(const struct reclaim *reclaim, uint64_t mark)
 	return true;
 }
 
-/* Room for one more in the list. */
-static bool reserve(struct reclaim *reclaim)
-{
-	struct retired *more =
-		array_room(reclaim->retired_, reclaim->n_, &reclaim->cap_, sizeof *more);
-	if (!more) {
-		return false;
-	}
-	reclaim->retired_ = more;
-	return true;
-}
-
 void reclaim_retire(struct reclaim *reclaim, void *what, void (*free_it)(void *what))
 {
 	uint64_t mark = reclaim_advance(reclaim);
 	if (!what) {
 		return;
 	}
-	if (!reserve(reclaim)) {
+	struct retired *more =
+		array_room(reclaim->retired_, reclaim->n_, &reclaim->cap_, sizeof *more);
+	if (!more) {
 		while (!reclaim_passed(reclaim, mark)) {
 		}
 		free_it(what);
 		return;
 	}
+	reclaim->retired_ = more;
 	reclaim->retired_[reclaim->n_++] = (struct retired){what, free_it, mark};
 }
 

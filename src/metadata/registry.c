@@ -139,7 +139,6 @@ static size_t match_slot(const struct match_table *table, struct str network, st
 	uint64_t h = hash_bytes(HASH_START, prefix->addr.b, sizeof prefix->addr.b);
 	h = hash_bytes(h, &prefix->bits, 1);
 	h = hash_str(h, network);
-	h = hash_str(h, STR("/"));
 	h = hash_str(h, interface);
 	return hash_slot(h, table->cap);
 }

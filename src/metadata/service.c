@@ -373,8 +373,7 @@ int service_answer(const struct service *service, struct service_worker *worker,
 	if (throttled(worker, entry ? entry : service->nobody, request->now_ns)) {
 		reply = empty(503);
 		reply.throttled = true;
-		count_both(
-			worker, entry ? entry_stats(entry, worker->index) : NULL, STATS_THROTTLED);
+		service_count_cut_off(worker, entry);
 	} else if (!entry) {
 		uint64_t unknown = atomic_load_explicit(&worker->unknown, memory_order_relaxed);
 		atomic_store_explicit(&worker->unknown, unknown + 1, memory_order_relaxed);

@@ -111,12 +111,6 @@ static inline void service_limit(struct service_worker *worker, struct service_t
 		(uint64_t)throttle.per_second << 32 | throttle.burst, memory_order_relaxed);
 }
 
-/* Whether there is a throttle at all. */
-static inline bool service_has_throttle(const struct service_worker *worker)
-{
-	return atomic_load_explicit(&worker->throttle, memory_order_relaxed) >> 32 != 0;
-}
-
 /*
  * The throttle of who asked nothing yet: whether a request would be refused by it; and take a request's worth, for a
  * connection that was made in vain or whose bytes can't be read. entry is never NULL here: service.nobody.

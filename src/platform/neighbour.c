@@ -67,6 +67,7 @@ static int run(struct neighbour *neighbour, bool list, struct search *search)
 	const struct ndmsg body = {
 		.ndm_family = search->family, .ndm_ifindex = list ? 0 : (int32_t)search->ifindex};
 	netlink_begin(&question, RTM_GETNEIGH, list ? NLM_F_DUMP : 0, &body, sizeof body);
+	question.within_ms = NEIGHBOUR_WAIT_MS;
 	if (!list) {
 		netlink_add(&question, NDA_DST, search->key, search->key_bytes);
 	}
@@ -127,6 +128,7 @@ static int ask_port(struct neighbour *neighbour, const uint8_t mac[NEIGHBOUR_MAC
 	struct netlink_message question;
 	const struct ndmsg body = {.ndm_family = AF_BRIDGE};
 	netlink_begin(&question, RTM_GETNEIGH, 0, &body, sizeof body);
+	question.within_ms = NEIGHBOUR_WAIT_MS;
 	netlink_add(&question, NDA_LLADDR, mac, NEIGHBOUR_MAC_BYTES);
 	netlink_add(&question, NDA_MASTER, &search->bridge, sizeof search->bridge);
 	if (vlan) {

@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "platform/clock.h"
+
 #define ANSWER_BYTES 32768
 
 _Static_assert(NLMSG_HDRLEN == sizeof(struct nlmsghdr), "a message's head needs no padding");
@@ -164,8 +166,9 @@ struct exchange {
 	netlink_on_message on_message;
 	void *ctx;
 	uint32_t sequence;
-	bool one;  /* the answer is one message */
-	bool news; /* nothing was asked: whatever comes */
+	uint64_t until_ms; /* 0: no matter */
+	bool one;          /* the answer is one message */
+	bool news;         /* nothing was asked: whatever comes */
 };
 
 static int hand(const struct exchange *exchange, uint16_t type, struct str body)
@@ -229,6 +232,9 @@ static int receive(const struct netlink *netlink, const struct exchange *exchang
 		if (rc != 0) {
 			return rc == -EAGAIN ? -ETIMEDOUT : rc;
 		}
+		if (exchange->until_ms && clock_mono_ms() >= exchange->until_ms) {
+			break;
+		}
 	}
 	return -ETIMEDOUT;
 }
@@ -285,6 +291,7 @@ int netlink_ask(struct netlink *netlink, struct netlink_message *message,
 	struct exchange exchange = {.on_message = on_message,
 		.ctx = ctx,
 		.sequence = netlink->sequence_,
+		.until_ms = message->within_ms ? clock_mono_ms() + message->within_ms : 0,
 		.one = (head.nlmsg_flags & (NLM_F_DUMP | NLM_F_ACK)) == 0};
 	if (rc == 0) {
 		rc = receive(netlink, &exchange);

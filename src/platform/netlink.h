@@ -31,7 +31,8 @@ struct netlink {
 struct netlink_message {
 	_Alignas(4) char bytes_[NETLINK_MESSAGE_BYTES];
 	size_t n_;
-	bool full_; /* something did not fit: netlink_ask() refuses it */
+	bool full_;         /* something did not fit: netlink_ask() refuses it */
+	uint32_t within_ms; /* what the whole answer may take; 0: as long as it goes on */
 };
 
 /* One message of an answer, or news. Returns 0 to go on, or an error that ends it. */

@@ -59,6 +59,15 @@ def test_a_daemon_started_as_root_drops_what_it_does_not_need(workshop):
     service.cli("options", "web-1", "--http-tokens", "required").ok()
 
 
+def test_the_table_of_descriptors_is_there_from_the_start(workshop):
+    """It must not grow while connections come: with several threads that takes the kernel 10 ms."""
+    service = workshop.daemon({"instances": [samples.plain()]})
+    pid = service.process.pid
+    most = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65536)
+    assert int(status_of(pid)["FDSize"][0]) >= most
+    assert max(map(int, os.listdir(f"/proc/{pid}/fd"))) < 256  # and nothing is left in it
+
+
 def filters_of(pid, tid):
     """How many filters of system calls a thread has: the surroundings may have given some to all."""
     fields = status_of(f"{pid}/task/{tid}")

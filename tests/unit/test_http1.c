@@ -138,6 +138,14 @@ static void test_field_count(void **state)
 		text.n -= 2;
 		buf_add(&text, STR("A b\r\n\r\n"));
 		assert_int_equal(parse(built(), &limits).rc, 431);
+		/* Nor at itself: with its first byte, whatever it may become. */
+		add_fields(caps[i]);
+		text.n -= 2;
+		assert_int_equal(parse(built(), &limits).rc, E_AGAIN);
+		buf_add(&text, STR("A"));
+		assert_int_equal(parse(built(), &limits).rc, 431);
+		buf_add(&text, STR(" b\r\n\r\n"));
+		assert_int_equal(result(__LINE__, &limits), 431);
 	}
 }
 

@@ -1,6 +1,9 @@
 /* Asked of a network namespace of its own, with an interface that leads nowhere. */
 #include <errno.h>
+#include <linux/netlink.h>
 #include <net/if.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +19,7 @@
 
 #define MANY       900
 #define ENOUGH_S   10
+#define CLOCK_MS   20 /* how coarse the clock may be */
 #define NO_NETWORK "no network namespaces here, or no \"ip\" with dummy or veth interfaces"
 
 static bool run(const char *command)
@@ -200,6 +204,59 @@ static void test_leftovers(void **state)
 	child_run_or_skip(ask_after_leftovers, NULL, NO_NETWORK);
 }
 
+/* In the kernel's place: somebody who always has something else to say. */
+struct talker {
+	int fd;
+	_Atomic bool enough;
+};
+
+static void *talk(void *ctx)
+{
+	struct talker *talker = ctx;
+	const struct nlmsghdr other = {.nlmsg_len = sizeof other, .nlmsg_seq = 4711};
+	while (!talker->enough) {
+		(void)!send(talker->fd, &other, sizeof other, MSG_NOSIGNAL | MSG_DONTWAIT);
+		(void)poll(NULL, 0, NETLINK_WAIT_MS / 5);
+	}
+	return NULL;
+}
+
+static int64_t ms_since(const struct timespec *begun)
+{
+	struct timespec now;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - begun->tv_sec) * 1000 + (now.tv_nsec - begun->tv_nsec) / 1000000;
+}
+
+static void test_an_answer_that_goes_on_and_on(void **state)
+{
+	(void)state;
+	static const uint8_t mac[NEIGHBOUR_MAC_BYTES] = {2};
+	for (int port = 0; port < 2; port++) {
+		int fds[2];
+		pthread_t thread;
+		struct timespec begun;
+		struct ipaddr addr;
+		uint8_t ret_mac[NEIGHBOUR_MAC_BYTES];
+		unsigned ret_port;
+		assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds), 0);
+		assert_int_equal(ipaddr_parse(STR("10.1.0.2"), &addr), 0);
+		struct neighbour neighbour = {.netlink = {.fd_ = fds[0], .is_open_ = true}};
+		struct talker talker = {.fd = fds[1]};
+		assert_int_equal(pthread_create(&thread, NULL, talk, &talker), 0);
+		(void)clock_gettime(CLOCK_MONOTONIC, &begun);
+		int rc = port ? neighbour_port(&neighbour, mac, 1, 0, &ret_port)
+			      : neighbour_mac(&neighbour, &addr, 1, ret_mac);
+		int64_t took_ms = ms_since(&begun);
+		talker.enough = true;
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_int_equal(rc, -ETIMEDOUT);
+		assert_in_range(took_ms, NEIGHBOUR_WAIT_MS - CLOCK_MS, 10 * NEIGHBOUR_WAIT_MS);
+		neighbour_done(&neighbour);
+		(void)close(fds[1]);
+	}
+}
+
 static void test_zeroed_is_done(void **state)
 {
 	(void)state;
@@ -216,6 +273,7 @@ int main(void)
 		cmocka_unit_test(test_known_and_unknown_by_list),
 		cmocka_unit_test(test_among_many),
 		cmocka_unit_test(test_leftovers),
+		cmocka_unit_test(test_an_answer_that_goes_on_and_on),
 		cmocka_unit_test(test_zeroed_is_done),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

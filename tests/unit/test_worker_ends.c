@@ -200,6 +200,51 @@ static void test_lingering_is_bounded(void **state)
 	flood_and_be_refused(dial(0)); /* there is room again */
 }
 
+static _Atomic bool held;
+
+static void wait_while_held(void)
+{
+	while (held) {
+		(void)poll(NULL, 0, 1);
+	}
+}
+
+/* Nor does one that can't be waited for lose its reply, with bytes of its that nobody has read. */
+static void test_refusals_beyond_the_bound(void **state)
+{
+	(void)state;
+	int n = HTTP_LINGER_MAX + 44;
+	held = true;
+	toy.admitting = wait_while_held;
+	toy.refuse_with = 503;
+	for (int i = 0; i < n && !TOY_TLS; i++) { /* by TLS there is no handshake, and so no word */
+		say_text(dial(0), HELLO);
+	}
+	held = false;
+	for (size_t i = 0; i < n_clients; i++) {
+		EXPECT(&clients[i], 503, "refused", true);
+	}
+	SOON(http_worker_connections(toy.worker) == 0);
+}
+
+/* It is the worker that closes, and the peer, which was not told yet, goes on: that costs no reply. */
+static void test_asked_on_while_it_closes(void **state)
+{
+	(void)state;
+	toy.answering = wait_while_held;
+	for (unsigned i = 1; i <= 20; i++) {
+		struct client *c = dial(0);
+		held = true;
+		ask(c, "/close");
+		SOON(toy.answered == i);
+		say_text(c, HELLO);
+		held = false;
+		EXPECT(c, 200, "bye", true);
+		EXPECT_END(c);
+		hang_up(c);
+	}
+}
+
 static void test_not_admitted(void **state)
 {
 	(void)state;
@@ -478,6 +523,8 @@ int main(void)
 		toy_test(test_body_cap),
 		toy_test(test_lingering),
 		toy_test(test_lingering_is_bounded),
+		toy_test(test_refusals_beyond_the_bound),
+		toy_test(test_asked_on_while_it_closes),
 		toy_test(test_not_admitted),
 		toy_test(test_drain),
 		toy_test(test_drain_answers_the_queue),

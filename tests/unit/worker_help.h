@@ -63,6 +63,7 @@ struct toy {
 	_Atomic unsigned admitted, left, answered, refused, put_off, turns, idles;
 	_Atomic unsigned refuse_with; /* 0, or what admit() says */
 	void (*admitting)(void);      /* called by admit(); NULL: nothing is */
+	void (*answering)(void);      /* and by answer() */
 	_Atomic bool ready;
 	_Atomic unsigned closed[TOY_ROOM]; /* how often each listener was */
 	_Atomic bool ended;                /* http_worker_run() has returned */
@@ -151,6 +152,9 @@ static void on_answer(
 	struct str target = req->target;
 	uint64_t number = 0;
 	t->answered++;
+	if (t->answering) {
+		t->answering();
+	}
 	if (str_eq(target, STR("/"))) {
 		toy_reply(resp, 200, STR("hello"));
 	} else if (str_eq(target, STR("/echo"))) {
