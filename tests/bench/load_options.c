@@ -14,7 +14,8 @@ static const char usage[] =
 	"  --address A       server's address (127.0.0.1)\n"
 	"  --mode MODE       keep: kept connections; new: one for each GET, we close;\n"
 	"                    close: one for each GET, the server closes;\n"
-	"                    pair: PUT a token, then GET, each on a new connection (keep)\n"
+	"                    pair: PUT a token, then GET, each on a new connection (keep);\n"
+	"                    clock: ask nobody, only look at the clock when one was due\n"
 	"  --serial          one after another with blocking calls (modes new and close)\n"
 	"  --connections N   at a time (1)\n"
 	"  --count N         exchanges, then stop; a pair is one\n"
@@ -58,7 +59,7 @@ static struct in_addr parse_address(const char *text)
 
 static enum mode parse_mode(const char *text)
 {
-	static const char *const names[] = {"keep", "new", "close", "pair"};
+	static const char *const names[] = {"keep", "new", "close", "pair", "clock"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(text, names[i]) == 0) {
@@ -150,8 +151,11 @@ void load_options_parse(struct options *options, int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
 		parse_option(options, option);
 	}
-	if (optind < argc || options->server.sin_port == 0) {
-		wrong_usage("a port is needed, and nothing beside options");
+	if (optind < argc || (options->server.sin_port == 0) != (options->mode == MODE_CLOCK)) {
+		wrong_usage("a port is needed but for the clock, and nothing beside options");
+	}
+	if (options->mode == MODE_CLOCK && options->rate == 0) {
+		wrong_usage("--mode clock is for a --rate");
 	}
 	if (options->connections == 0 || options->connections > 1000000 || options->sources == 0) {
 		wrong_usage("so many connections or sources make no sense");

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum mode { MODE_KEEP, MODE_NEW, MODE_CLOSE, MODE_PAIR };
+enum mode { MODE_KEEP, MODE_NEW, MODE_CLOSE, MODE_PAIR, MODE_CLOCK };
 
 struct options {
 	struct sockaddr_in server;

@@ -63,6 +63,11 @@ def work_lines(work):
             f"{work['unit']}s/s {ratio(work['daemon']['rate'])}   "
             "what a second thread and a filter of system calls cost anybody"
         )
+    if "nobody_p99_us" in work:
+        yield (
+            f"  nobody               p99 {spread(work['nobody_p99_us'])} µs: how late the server's core is "
+            "when it does nothing else"
+        )
     for note in work["notes"]:
         yield f"  note: {note}"
     yield from setting_lines(work["nginx"])

@@ -4,7 +4,7 @@ import dataclasses
 import statistics
 import time
 
-from generator import measure, quiet, stat
+from generator import Load, measure, quiet, stat
 from processes import BenchError
 from servers import SAMPLE_TOKEN, SETTINGS, token_for
 
@@ -36,6 +36,11 @@ class Work:
     count: int = 0  # exchanges a round; 0: as many as fit
     share: float = 1.0  # of the round's usual length
     without: tuple = ()
+
+    @property
+    def rate(self):
+        """What `load` is to start in a second; 0: as fast as answers come."""
+        return self.load[self.load.index("--rate") + 1] if "--rate" in self.load else 0
 
 
 # A new connection leaves its port in TIME_WAIT, and with more than about 14,000 of those the kernel
@@ -167,6 +172,14 @@ def one_round(bench, work, server, load, token):
     return measure(bench, server, [*load, *with_token])
 
 
+def late_of_nobody(bench, work, seconds):
+    """How late (p99, µs) a program on the server's core is that does nothing but look at the clock."""
+    argv = [bench.build / "load", "--mode", "clock", "--rate", work.rate, "--seconds", seconds]
+    with Load(argv, bench.server_core) as load:
+        load.begin()
+        return load.result()["p99_ns"] / 1e3
+
+
 def try_settings(bench, work, servers, seconds, say):
     """nginx's settings in short rounds: {setting: median of the main figure}; {} without nginx."""
     load = load_of(work, seconds, TRIAL_SHARE)
@@ -193,8 +206,11 @@ def run_work(bench, work, servers, rounds, seconds, say):
     load = load_of(work, seconds)
     tokens = {label: token_for(server) for label, server in servers.items()}
     results = {label: [] for label in servers}
+    nobody = []
     order = list(servers)
     for number in range(rounds + 1):
+        if work.rate and number > 0:
+            nobody.append(late_of_nobody(bench, work, seconds))
         for label in order:
             say(f"{work.key}: round {number} of {rounds}, {label}")
             result = one_round(bench, work, servers[label], load, tokens[label])
@@ -204,7 +220,8 @@ def run_work(bench, work, servers, rounds, seconds, say):
         order = order[1:] + order[:1]
         if work.count:
             time.sleep(max(0.0, PORTS_FREE_S - len(order) * 0.4))
-    return summary(work, results, trials)
+    out = summary(work, results, trials)
+    return out | ({"nobody_p99_us": stat(nobody)} if nobody else {})
 
 
 def check(work, label, result):
@@ -272,7 +289,7 @@ def notes(work, servers):
         for label, figures in servers.items()
         if figures["load_busy"]["median"] >= FULL > figures["server_busy"]["median"]
     ]
-    if "--rate" in work.load:
+    if work.rate:
         out.append("on schedule, so requests/s are given and the generator's core is always busy")
         late = max(figures["late_p99_us"]["median"] for figures in servers.values())
         if late > LATE_US:
