@@ -226,7 +226,7 @@ static int list_slice(
 	return buf_status(ret_last);
 }
 
-/* The next rows of all hosts. Returns E_AGAIN when there are more. */
+/* The next rows of all hosts, but for damaged ones. Returns E_AGAIN when there are more. */
 static int read_slice(
 	struct registrar *registrar, struct str after, struct slice *slice, struct diag *diag)
 {
@@ -238,7 +238,7 @@ static int read_slice(
 		rc = store->ops->instance_each(
 			store, (struct str){NULL, 0}, after, on_row, slice, diag);
 	} while (registrar_read_again(registrar, store, rc));
-	return rc;
+	return rc == E_DAMAGED ? 0 : rc;
 }
 
 static int list_all(struct listing *listing, struct slice *slice, struct buf *last, bool *ret_more,

@@ -198,10 +198,22 @@ static void tell_gone(const struct plan *plan)
 	}
 }
 
+/* A row of a fleet that can't be read stays as it is, and holds up no other. */
+static bool is_let_be(const struct applying *apply, int rc)
+{
+	return rc == E_DAMAGED && apply->registrar->fleet && apply->rc == 0;
+}
+
 static int apply_named(struct applying *apply, struct str name)
 {
 	struct store *store = apply->registrar->store;
 	int rc = store->ops->instance_get(store, name, apply_row, apply, apply->diag);
+	if (is_let_be(apply, rc)) {
+		LOG(LOG_ERROR, "control", "what a file says can't be applied, the rest is",
+			LOG_STR("instance", name), LOG_TEXT("error", apply->diag->text));
+		drop_wish(apply, name);
+		return 0;
+	}
 	return rc == E_NOTFOUND ? 0 : rc;
 }
 
@@ -213,8 +225,9 @@ static int apply_all(struct applying *apply)
 	const char *name;
 	json_t *spec;
 	void *next;
-	TRY(store->ops->instance_each(
-		store, registrar->host, STR_EMPTY, apply_row, apply, apply->diag));
+	int rc = store->ops->instance_each(
+		store, registrar->host, STR_EMPTY, apply_row, apply, apply->diag);
+	TRY(is_let_be(apply, rc) ? 0 : rc);
 	json_object_foreach_safe (apply->wished, next, name, spec) {
 		bool known = !registrar->fleet || json_object_get(apply->hidden, name);
 		TRY(known ? 0 : apply_named(apply, str_of(name)));

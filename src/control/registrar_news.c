@@ -28,12 +28,18 @@ struct news {
 	json_t *refused;   /* see struct fleet: unpublished */
 };
 
-static void news_done(struct news *news)
+static void drop_items(struct news *news)
 {
 	for (size_t i = 0; i < news->n; i++) {
 		free(news->v[i].name);
 		row_done(&news->v[i].row);
 	}
+	news->n = 0;
+}
+
+static void news_done(struct news *news)
+{
+	drop_items(news);
 	free(news->v);
 	json_decref(news->seen);
 	json_decref(news->refused);
@@ -43,7 +49,8 @@ static void news_done(struct news *news)
 static int refuse(struct news *news, struct item *item, const char *why)
 {
 	struct fleet *fleet = news->registrar->fleet;
-	const json_t *known = json_object_get(fleet->unpublished, item->name);
+	const json_t *known = json_object_get(news->refused, item->name);
+	known = known ? known : json_object_get(fleet->unpublished, item->name);
 	json_int_t revision = (json_int_t)item->revision;
 	if (!known || json_integer_value(json_object_get(known, "revision")) != revision) {
 		fleet->refused++;
@@ -123,26 +130,60 @@ static int add_strays(struct news *news)
 	return registry_each(news->registrar->registry, on_entry, news);
 }
 
-static int read_news(struct news *news, bool all, struct diag *diag)
+static int read_changes(struct news *news, uint64_t since, struct diag *diag)
 {
 	struct registrar *registrar = news->registrar;
 	struct store *store = registrar->store;
-	int rc;
-	if (!all) {
-		rc = store->ops->changed_since(
-			store, registrar->host, registrar->fleet->applied, on_row, news, diag);
-		return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
-	}
+	return store->ops->changed_since(store, registrar->host, since, on_row, news, diag);
+}
+
+static int read_all(struct news *news, struct diag *diag)
+{
+	struct registrar *registrar = news->registrar;
+	struct store *store = registrar->store;
+	uint64_t revision;
 	news->seen = json_object();
-	if (!news->seen) {
-		return diag_set(diag, -ENOMEM, "out of memory");
-	}
+	TRY(news->seen ? 0 : -ENOMEM);
 	/* Before the rows: what changes while they are read is looked at once more. */
-	TRY(store->ops->revision_get(store, registrar->host, &news->revision, diag));
-	uint64_t revision = news->revision;
-	rc = store->ops->instance_each(store, registrar->host, STR_EMPTY, on_row, news, diag);
+	TRY(store->ops->revision_get(store, registrar->host, &revision, diag));
+	int rc = store->ops->instance_each(store, registrar->host, STR_EMPTY, on_row, news, diag);
+	if (rc == 0) {
+		rc = add_strays(news);
+	} else if (rc == E_DAMAGED) {
+		/* One that is here may be among what can't be read: only what is known to have gone goes. */
+		drop_items(news);
+		rc = read_changes(news, 0, diag);
+		rc = rc == 0 ? E_DAMAGED : rc;
+	}
 	news->revision = revision;
-	rc = rc == 0 ? add_strays(news) : rc;
+	return rc;
+}
+
+/*
+ * What is damaged stays here as it was, and all others are looked after. Told and counted once. When it
+ * has been mended only a look at all rows shows it.
+ */
+static int note_damage(struct registrar *registrar, bool all, int rc, const struct diag *diag)
+{
+	struct fleet *fleet = registrar->fleet;
+	if (rc == E_DAMAGED && !fleet->damaged) {
+		fleet->refused++;
+		LOG(LOG_ERROR, "control", "a row is damaged, its instance stays as it was",
+			LOG_TEXT("error", diag->text));
+	}
+	if (rc == E_DAMAGED || (rc == 0 && all)) {
+		fleet->damaged = rc == E_DAMAGED;
+		fleet->damaged_s = all ? registrar->now_s() : fleet->damaged_s;
+		rc = 0;
+	}
+	return rc;
+}
+
+static int read_news(struct news *news, bool all, struct diag *diag)
+{
+	struct registrar *registrar = news->registrar;
+	int rc = all ? read_all(news, diag) : read_changes(news, registrar->fleet->applied, diag);
+	rc = note_damage(registrar, all, rc, diag);
 	return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
 }
 
@@ -441,12 +482,16 @@ static bool is_in_step(const struct news *news)
 static int must_look_at_all(struct registrar *registrar, bool *ret_all, struct diag *diag)
 {
 	struct store *store = registrar->store;
+	const struct fleet *fleet = registrar->fleet;
 	uint64_t revision;
-	if (*ret_all || json_object_size(registrar->fleet->unpublished) == 0) {
+	if (fleet->damaged && registrar->now_s() >= fleet->damaged_s + REGISTRAR_BEAT_S) {
+		*ret_all = true; /* it has perhaps been mended */
+	}
+	if (*ret_all || json_object_size(fleet->unpublished) == 0) {
 		return 0;
 	}
 	TRY(store->ops->revision_get(store, registrar->host, &revision, diag));
-	*ret_all = revision != registrar->fleet->applied;
+	*ret_all = revision != fleet->applied;
 	return 0;
 }
 

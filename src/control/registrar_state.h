@@ -53,8 +53,11 @@ struct fleet {
 	uint64_t lost;       /* samples that were forgotten before they could be sent */
 	uint64_t refused;    /* rows that could not be published, each counted once */
 	json_t *unpublished; /* those that can't be: name: {"revision", "why"}; NULL: none */
+	bool damaged;        /* the database has damaged rows of this host */
+	int64_t damaged_s;   /* when all were last looked at for that */
 	int64_t forgot_hour; /* when what is too old was last forgotten */
 	struct log_limit send_limit;
+	struct log_limit damage_limit;
 };
 
 struct registrar {

@@ -326,6 +326,11 @@ static int instance_delete(struct store *store, struct str name, uint64_t base, 
 	return 0;
 }
 
+static int say_damaged(struct str name, struct diag *diag)
+{
+	return diag_set(diag, E_DAMAGED, "store memory: \"%.*s\" is damaged", STR_FMT(name));
+}
+
 static int instance_get(struct store *store, struct str name,
 	int (*on_row)(void *ctx, const struct store_instance *row), void *ctx, struct diag *diag)
 {
@@ -334,7 +339,7 @@ static int instance_get(struct store *store, struct str name,
 	if (!item) {
 		return E_NOTFOUND;
 	}
-	int rc = on_row(ctx, &item->row);
+	int rc = item->damaged ? say_damaged(name, diag) : on_row(ctx, &item->row);
 	return rc < 0 ? rc : 0;
 }
 
@@ -346,11 +351,24 @@ static int instance_find(struct store *store, struct str id,
 	for (size_t i = 0; i < table->n && id.n > 0; i++) {
 		const struct memory_item *item = &table->items[i];
 		if (item->kind == MEMORY_INSTANCE && str_eq(item->row.id, id)) {
-			int rc = on_row(ctx, &item->row);
+			int rc = item->damaged ? say_damaged(item->row.name, diag)
+					       : on_row(ctx, &item->row);
 			return rc < 0 ? rc : 0;
 		}
 	}
 	return diag_set(diag, E_NOTFOUND, "no instance with the id \"%.*s\"", STR_FMT(id));
+}
+
+/* The others are handed on before E_DAMAGED comes. */
+static int hand_on(const struct memory_item *item,
+	int (*on_row)(void *ctx, const struct store_instance *row), void *ctx, int *rc,
+	struct diag *diag)
+{
+	if (!item->damaged) {
+		return on_row(ctx, &item->row);
+	}
+	*rc = *rc < 0 ? *rc : say_damaged(item->row.name, diag);
+	return 0;
 }
 
 static int instance_each(struct store *store, struct str host, struct str after,
@@ -358,14 +376,15 @@ static int instance_each(struct store *store, struct str host, struct str after,
 {
 	TRY(memory_call(memory_of(store), diag));
 	const struct memory_table *table = memory_readable(memory_of(store));
+	int rc = 0;
 	for (size_t i = 0; i < table->n; i++) {
 		const struct memory_item *item = &table->items[i];
 		if (item->kind == MEMORY_INSTANCE && (!host.p || str_eq(item->row.host, host)) &&
 			(after.n == 0 || str_cmp(item->row.name, after) > 0)) {
-			TRY(on_row(ctx, &item->row));
+			TRY(hand_on(item, on_row, ctx, &rc, diag));
 		}
 	}
-	return 0;
+	return rc;
 }
 
 static bool is_change_of(const struct memory_item *item, struct str host)
@@ -379,6 +398,7 @@ static int changed_since(struct store *store, struct str host, uint64_t revision
 {
 	TRY(memory_call(memory_of(store), diag));
 	const struct memory_table *table = memory_readable(memory_of(store));
+	int rc = 0;
 	for (;;) { /* the next higher one each time: slow, and short */
 		const struct memory_item *next = NULL;
 		for (size_t i = 0; i < table->n; i++) {
@@ -389,10 +409,10 @@ static int changed_since(struct store *store, struct str host, uint64_t revision
 			}
 		}
 		if (!next) {
-			return 0;
+			return rc;
 		}
 		revision = next->row.revision;
-		TRY(on_row(ctx, &next->row));
+		TRY(hand_on(next, on_row, ctx, &rc, diag));
 	}
 }
 
@@ -524,4 +544,29 @@ unsigned store_memory_calls(const struct store *store)
 void store_memory_wait(struct store *store, int64_t ms)
 {
 	memory_of(store)->waited_ms += ms;
+}
+
+/* The kept instance; a test that names another is wrong. */
+static struct memory_item *kept_instance(struct store *store, struct str name)
+{
+	struct memory_table *table = &memory_of(store)->kept;
+	struct memory_item key = {.row.name = name, .kind = MEMORY_INSTANCE};
+	bool there;
+	size_t at = table_at(table, &key, &there);
+	if (!there) {
+		abort();
+	}
+	return &table->items[at];
+}
+
+void store_memory_damage(struct store *store, struct str name, bool damaged)
+{
+	kept_instance(store, name)->damaged = damaged;
+}
+
+void store_memory_drop(struct store *store, struct str name)
+{
+	const struct memory_item key = {.row.name = name, .kind = MEMORY_INSTANCE};
+	(void)kept_instance(store, name);
+	table_remove(&memory_of(store)->kept, &key);
 }

@@ -24,6 +24,12 @@ struct store *store_memory_new(void);
  */
 void store_memory_fail(struct store *store, unsigned nth, int rc);
 
+/* Whether an instance's row can't be read; one that is put anew can. */
+void store_memory_damage(struct store *store, struct str name, bool damaged);
+
+/* As an operator deletes it by hand: nobody remembers that it was there. */
+void store_memory_drop(struct store *store, struct str name);
+
 /* So much time passes, for quiet_ms of hosts. */
 void store_memory_wait(struct store *store, int64_t ms);
 

@@ -20,6 +20,7 @@ enum memory_kind { MEMORY_INSTANCE, MEMORY_GONE, MEMORY_SECRET };
 struct memory_item {
 	struct store_instance row;
 	enum memory_kind kind;
+	bool damaged;
 };
 
 /* Sorted by name. A host's quiet_ms is when it was put, by the store's clock. */

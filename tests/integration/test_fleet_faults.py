@@ -581,6 +581,39 @@ def test_a_newer_schema_stops_changes_alone(fleet):
     fleet.check_quiet()
 
 
+def test_a_damaged_row_is_left_as_it_was_and_holds_up_no_other(fleet):
+    """Somebody has changed it by hand: its guest is served as before, and all others' changes go on."""
+    a, b = fleet.start("a", "b")
+    (guest,) = guarded(fleet, b)
+    put(b, instance(1), instance(2))
+    b.allow_errors("is damaged")
+    fleet.psql("update instance set launched_s = launched_s + 1 where name = 'guest-of-b'")
+    before = fleet.psql("select * from instance where name = 'guest-of-b'")
+    change(a, "web-1", httpTokens="required").ok()
+    wait_applied(a, "web-1", httpTokens="required")
+    guest.wait_turn()
+    guest.stop()
+    said = samples.plain("guest-of-b", GUEST, tags={"new": "1"})
+    b.write_config({**b.config, "instances": [said, instance(3)]})
+    b.restart()  # it looks at all rows
+    assert b.client(GUEST).get(ID).status == 200
+    assert '"guest-of-b" is damaged' in b.log().replace('\\"', '"')
+    assert b.metrics().sum("telltale_fleet_rows_refused_total") == 1
+    change(a, "web-2", httpTokens="required").ok()
+    wait_applied(a, "web-2", httpTokens="required")
+    for host in (a, b):
+        assert set(listed(host)) == {"web-1", "web-2", "web-3"}
+        ask(host, "GetInstance", instanceName="web-3").ok()
+    refused = change(b, "guest-of-b", httpTokens="required")
+    assert refused.status == 500, refused
+    assert fleet.psql("select * from instance where name = 'guest-of-b'") == before
+    fleet.psql("delete from instance where name = 'guest-of-b'")
+    b.restart()
+    assert b.client(GUEST).get(ID).status == 200  # the file has it, and nothing is in its way
+    assert show(a, "guest-of-b")["tags"] == [{"key": "new", "value": "1"}]
+    fleet.check_quiet()
+
+
 def test_a_host_restarts_while_the_database_hangs(fleet):
     """Neither its end nor its start waits for long, and what was counted meanwhile is kept."""
     a, b = fleet.start("a", "b")
