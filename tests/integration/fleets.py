@@ -1,61 +1,17 @@
 """fleets - several daemons over one database, those who operate them, and guests who never stop asking."""
 
-import http.client
 import json
 import multiprocessing
-import socket
 import sqlite3
 import time
 
 import aws
 import samples
 import wire
+from control_socket import ask
 
 ID = "/latest/meta-data/instance-id"
 processes = multiprocessing.get_context("fork")
-
-
-class Answer:
-    """What an operation of the control socket was answered, and how long that took."""
-
-    def __init__(self, reply, seconds):
-        self.status = reply.status
-        self.headers = reply.headers
-        self.body = json.loads(reply.read())
-        self.seconds = seconds
-
-    def ok(self):
-        assert self.status == 200, self
-        return self.body
-
-    def refused(self, code):
-        assert self.status >= 400 and self.body["__type"].endswith(code), self
-        return self.body["message"]
-
-    def __repr__(self):
-        return f"<Answer {self.status} {self.body} in {self.seconds:.3f} s>"
-
-
-class ControlSocket(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=wire.TIMEOUT_S)
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-def ask(host, operation, /, **members):
-    """An operation of telltale's own protocol, at one daemon."""
-    conn = ControlSocket(host.socket_path)
-    begun = time.monotonic()
-    try:
-        conn.request("POST", "/", json.dumps(members), {"X-Amz-Target": "Telltale_20261124." + operation})
-        return Answer(conn.getresponse(), time.monotonic() - begun)
-    finally:
-        conn.close()
 
 
 def put(host, *instances):

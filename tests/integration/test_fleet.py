@@ -13,7 +13,8 @@ import aws
 import fleets
 import wire
 from daemon import documented, error_lines, free_port
-from fleets import ID, ask, audits, change, instance, listed, options, put, show, wait_applied
+from control_socket import ask
+from fleets import ID, audits, change, instance, listed, options, put, show, wait_applied
 
 ROTATE_S = 90
 

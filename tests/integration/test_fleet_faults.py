@@ -4,6 +4,7 @@ All the while guests ask on every host, and get what they always got: none of it
 """
 
 import collections
+import http.client
 import json
 import random
 import re
@@ -18,7 +19,8 @@ import fleets
 import postgres
 import samples
 import wire
-from fleets import ID, ask, audits, change, instance, listed, options, put, show, wait_applied
+from control_socket import ask
+from fleets import ID, audits, change, instance, listed, options, put, show, wait_applied
 
 GUEST = "127.0.0.11"
 
@@ -179,7 +181,7 @@ def test_kill_9_loses_nothing_that_was_answered(fleet):
                 try:
                     if change(host, name, httpPutResponseHopLimit=value).status != 200:
                         continue
-                except (OSError, ValueError, fleets.http.client.HTTPException):
+                except (OSError, ValueError, http.client.HTTPException):
                     return  # killed while it was asked
                 acknowledged[name] = (value, None)
 

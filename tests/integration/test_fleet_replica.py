@@ -7,7 +7,8 @@ import pytest
 import fleets
 import postgres
 import wire
-from fleets import ask, audits, change, instance, listed, put, show
+from control_socket import ask
+from fleets import audits, change, instance, listed, put, show
 
 
 @pytest.fixture

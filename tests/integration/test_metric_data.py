@@ -1,10 +1,8 @@
 """Lightsail's GetInstanceMetricData, and the same by the control socket."""
 
 import datetime
-import http.client
 import json
 import re
-import socket
 import sqlite3
 import struct
 import time
@@ -13,6 +11,7 @@ import pytest
 
 import aws
 import samples
+from control_socket import ask
 
 ID = "/latest/meta-data/instance-id"
 HOUR = 3600
@@ -61,23 +60,9 @@ def asked(**changes):
     return {name: value for name, value in members.items() if value is not None}
 
 
-class Socket(http.client.HTTPConnection):
-    """The control socket."""
-
-    def __init__(self, service):
-        super().__init__("localhost")
-        self.path = str(service.socket_path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.connect(self.path)
-
-    def ask(self, **changes):
-        """(status, answer)"""
-        headers = {"X-Amz-Target": "Telltale_20261124.GetInstanceMetricData"}
-        self.request("POST", "/", json.dumps(asked(**changes)), headers)
-        reply = self.getresponse()
-        return reply.status, json.loads(reply.read())
+def by_socket(service, **changes):
+    """The same by the control socket."""
+    return ask(service, "GetInstanceMetricData", **asked(**changes))
 
 
 def test_counts_show_at_once_and_stay(service):
@@ -170,15 +155,13 @@ BAD = [
 
 
 def test_bad_input(service):
-    control = Socket(service)
     for member, value, says in BAD:
-        status, answer = control.ask(**{member: value})
-        assert (status, answer["__type"]) == (400, "InvalidInputException"), (member, value, answer)
-        assert says in answer["message"], (member, value, answer)
-    status, answer = control.ask(startTime=1000, endTime=1000)
-    assert (status, "must not equal" in answer["message"]) == (400, True)
-    assert control.ask(instanceName="nobody")[1]["__type"] == "NotFoundException"
-    assert control.ask(nothing=None)[0] == 200
+        message = by_socket(service, **{member: value}).refused("InvalidInputException")
+        assert says in message, (member, value, message)
+    same = by_socket(service, startTime=1000, endTime=1000)
+    assert "must not equal" in same.refused("InvalidInputException")
+    by_socket(service, instanceName="nobody").refused("NotFoundException")
+    by_socket(service, nothing=None).ok()
     amazon = Client(service)
     assert amazon.error(instanceName="nobody") == ("NotFoundException", "there is no instance 'nobody'")
     assert amazon.error(period=61)[0] == "InvalidInputException"
@@ -190,8 +173,8 @@ def test_bad_input(service):
 def test_the_socket_says_the_same(service):
     for _ in range(2):
         service.client("127.0.0.11").get(ID)
-    status, answer = Socket(service).ask()
-    assert status == 200 and answer["metricName"] == "MetadataNoToken"
+    answer = by_socket(service).ok()
+    assert answer["metricName"] == "MetadataNoToken"
     assert answer["metricData"] == Client(service).data()
     assert sum(point["sum"] for point in answer["metricData"]) == 2
     shown = json.loads(service.cli("metrics", "web-1", "--json").ok().out)
