@@ -21,8 +21,7 @@ struct items {
 	struct item *v;
 	size_t n;
 	size_t cap;
-	size_t most;
-	bool closed; /* those of a batch, else those of none */
+	size_t most; /* take() */
 };
 
 static void items_done(struct items *items)
@@ -37,12 +36,6 @@ static void items_done(struct items *items)
 static int on_points(void *ctx, const struct store_points *points)
 {
 	struct items *items = ctx;
-	if (outbox_is_closed(points->instance_id) != items->closed) {
-		return 0;
-	}
-	if (items->n == items->most) {
-		return 1;
-	}
 	struct item *v = array_room(items->v, items->n, &items->cap, sizeof *v);
 	if (!v) {
 		return -ENOMEM;
@@ -56,10 +49,62 @@ static int on_points(void *ctx, const struct store_points *points)
 	return item->id && item->bytes ? 0 : -ENOMEM;
 }
 
-/* The oldest first. */
+static int on_open(void *ctx, const struct store_points *points)
+{
+	const struct items *items = ctx;
+	if (outbox_is_closed(points->instance_id)) {
+		return 0;
+	}
+	return items->n == items->most ? 1 : on_points(ctx, points);
+}
+
+/* Those of no batch, the oldest first. */
 static int take(struct store *copy, int64_t until_s, struct items *items, struct diag *diag)
 {
-	int rc = copy->ops->points_before(copy, MINUTES, until_s, on_points, items, diag);
+	int rc = copy->ops->points_before(copy, MINUTES, until_s, on_open, items, diag);
+	return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
+}
+
+struct ids {
+	char **v;
+	size_t n;
+	size_t cap;
+};
+
+static void ids_done(struct ids *ids)
+{
+	for (size_t i = 0; i < ids->n; i++) {
+		free(ids->v[i]);
+	}
+	free(ids->v);
+}
+
+/* They come first: OUTBOX_CLOSED is less than anything in an id. */
+static int on_closed_id(void *ctx, struct str id)
+{
+	struct ids *ids = ctx;
+	if (!outbox_is_closed(id)) {
+		return E_AGAIN;
+	}
+	char **v = array_room(ids->v, ids->n, &ids->cap, sizeof *v);
+	if (!v) {
+		return -ENOMEM;
+	}
+	ids->v = v;
+	ids->v[ids->n] = str_dup(id);
+	return ids->v[ids->n++] ? 0 : -ENOMEM;
+}
+
+/* Those of the batch that is on its way, if there is one; what else there is, however much, is not read. */
+static int take_batch(struct store *copy, struct items *items, struct diag *diag)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	int rc = copy->ops->points_instances(copy, on_closed_id, &ids, diag);
+	rc = rc == E_AGAIN ? 0 : rc;
+	for (size_t i = 0; rc == 0 && i < ids.n; i++) {
+		rc = copy->ops->points_each(copy, str_of(ids.v[i]), MINUTES, INT64_MIN, INT64_MAX,
+			on_points, items, diag);
+	}
 	return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
 }
 
@@ -220,11 +265,11 @@ static int forget(struct store *copy, const struct items *items, struct diag *di
 int outbox_send(struct store *copy, struct store *database, struct str host, unsigned most,
 	struct diag *diag)
 {
-	CLEANUP(items_done) struct items batch = {.most = SIZE_MAX, .closed = true};
+	CLEANUP(items_done) struct items batch = {0};
 	CLEANUP(items_done) struct items one = {.most = 1};
 	uint64_t number, sent;
 	size_t damaged = 0;
-	TRY(take(copy, START_AT_END, &batch, diag));
+	TRY(take_batch(copy, &batch, diag));
 	TRY(batch.n ? 0 : take(copy, START_AT_END, &one, diag));
 	if (batch.n == 0 && one.n == 0) {
 		return 0; /* the database is not asked */
@@ -235,7 +280,7 @@ int outbox_send(struct store *copy, struct store *database, struct str host, uns
 		/* A copy that was made anew knows no numbers: theirs go on behind the database's. */
 		number = (sent > number ? sent : number) + 1;
 		TRY(close_batch(copy, host, number, most, diag));
-		TRY(take(copy, START_AT_END, &batch, diag));
+		TRY(take_batch(copy, &batch, diag));
 	}
 	if (sent < number) {
 		TRY(add_batch(database, host, number, &batch, &damaged, diag));

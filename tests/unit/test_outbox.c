@@ -408,6 +408,62 @@ static void forgets_what_is_too_old_and_tells(void **state)
 	assert_int_equal(total_of(m->copy).sum, 1);
 }
 
+/* How many runs a store has handed on. */
+static const struct store_ops *uncounted;
+static unsigned handed_on;
+
+struct counting {
+	int (*on_points)(void *ctx, const struct store_points *points);
+	void *ctx;
+};
+
+static int count_one(void *ctx, const struct store_points *points)
+{
+	const struct counting *counting = ctx;
+	handed_on++;
+	return counting->on_points(counting->ctx, points);
+}
+
+static int counting_before(struct store *store, uint32_t period_s, int64_t until_s,
+	int (*on_points)(void *ctx, const struct store_points *points), void *ctx,
+	struct diag *diag)
+{
+	struct counting counting = {on_points, ctx};
+	return uncounted->points_before(store, period_s, until_s, count_one, &counting, diag);
+}
+
+static int counting_each(struct store *store, struct str id, uint32_t period_s, int64_t from_s,
+	int64_t until_s, int (*on_points)(void *ctx, const struct store_points *points), void *ctx,
+	struct diag *diag)
+{
+	struct counting counting = {on_points, ctx};
+	return uncounted->points_each(
+		store, id, period_s, from_s, until_s, count_one, &counting, diag);
+}
+
+/* After days of absence there is much more than a batch, and each batch is sent under a lock. */
+static void a_batch_does_not_read_what_waits_behind_it(void **state)
+{
+	struct mail *m = *state;
+	struct store_ops counting = *m->out->ops;
+	for (int i = 0; i < 50; i++) {
+		count(m->copy, i % 2 ? "i-1" : "i-2", T + i * RUN_S, 1);
+	}
+	uncounted = m->out->ops;
+	counting.points_before = counting_before;
+	counting.points_each = counting_each;
+	m->out->ops = &counting;
+	handed_on = 0;
+	store_shared_doubt(m->in, 1);
+	assert_int_equal(send_from(m, m->out, "a", MOST), E_AWAY); /* one that waits, too */
+	store_shared_away(m->in, 0);
+	assert_int_equal(send_from(m, m->out, "a", MOST), MOST);
+	assert_true(handed_on <= 4 * (MOST + 1));
+	assert_int_equal(send_all(m), 0);
+	m->out->ops = uncounted;
+	assert_delivered(m, 50);
+}
+
 /* The database may have it already. */
 static void does_not_forget_a_batch_that_waits(void **state)
 {
@@ -482,6 +538,7 @@ int main(void)
 		TEST(a_damaged_run_is_lost_alone),
 		TEST(nothing_is_added_to_a_damaged_run),
 		TEST(forgets_what_is_too_old_and_tells),
+		TEST(a_batch_does_not_read_what_waits_behind_it),
 		TEST(does_not_forget_a_batch_that_waits),
 		TEST(forgets_nothing_when_the_copy_fails),
 		TEST(sending_keeps_the_rest_of_a_hosts_row),
