@@ -17,8 +17,7 @@ static bool cut_off(
 	struct refusals *refusals, unsigned listener, const struct ipaddr *addr, uint64_t now_ms)
 {
 	struct refusal *slot = refusals_slot(refusals, listener, addr);
-	return refusals_may_cut_off(slot, TOLD) &&
-	       refusals_cut_off(slot, listener, addr, now_ms);
+	return refusals_may_cut_off(slot, TOLD) && refusals_cut_off(slot, listener, addr, now_ms);
 }
 
 static void tell(struct refusals *refusals, unsigned listener, const struct ipaddr *addr,
