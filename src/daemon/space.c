@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "platform/clock.h"
 #include "platform/loop.h"
 #include "platform/netns.h"
 #include "platform/privileges.h"
@@ -81,7 +82,8 @@ static void follow(struct space *space)
 	struct epoll_event events[LOOP_EVENTS];
 	bool again = true; /* some may have gone and come since they were listed */
 	while (wanted(space) == STEP_BEGIN) {
-		int n = loop_wait(&space->loop, events, again ? RETRY_MS : -1);
+		int n = loop_wait(
+			&space->loop, events, again ? clock_mono_ms() + RETRY_MS : LOOP_FOREVER);
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.u64 == LOOP_WAKE_TAG) {
 				loop_woken(&space->loop);

@@ -658,13 +658,14 @@ static void take_orders(struct http_worker *worker)
 	}
 }
 
-static int wait_ms(const struct http_worker *worker)
+static uint64_t due_ms(const struct http_worker *worker)
 {
 	int ms = wheel_wait_ms(&worker->wheel, worker->now_ms);
-	if (worker->listeners.again_ms && (ms < 0 || ms > LISTENERS_PAUSE_MS)) {
-		return LISTENERS_PAUSE_MS;
-	}
-	return ms;
+	uint64_t due_ms = ms < 0    ? LOOP_FOREVER
+			  : ms == 0 ? LOOP_AT_ONCE
+				    : worker->now_ms + (uint64_t)ms;
+	uint64_t again_ms = worker->listeners.again_ms;
+	return again_ms && again_ms < due_ms ? again_ms : due_ms;
 }
 
 static void one_turn(struct http_worker *worker)
@@ -673,7 +674,7 @@ static void one_turn(struct http_worker *worker)
 	if (worker->handler.idle) {
 		worker->handler.idle(worker->handler.ctx);
 	}
-	int n = loop_wait(&worker->loop, events, wait_ms(worker));
+	int n = loop_wait(&worker->loop, events, due_ms(worker));
 	if (worker->handler.turn) {
 		worker->handler.turn(worker->handler.ctx);
 	}

@@ -33,6 +33,7 @@ static const struct row rows[] = {
 	/* the loop, and what wakes it; a line in the log */
 	{.call = SYS_epoll_pwait},
 	{.call = SYS_epoll_ctl},
+	{.call = SYS_timerfd_settime},
 	{.call = SYS_read},
 	{.call = SYS_write},
 	/* connections */

@@ -140,8 +140,8 @@ static void play(struct asker *asker)
 	}
 }
 
-/* Wait while nothing is measured, without connections that could grow old. Returns how long to wait. */
-static int rest(struct asker askers[CLIENTS])
+/* Wait while nothing is measured, without connections that could grow old. */
+static void rest(struct asker askers[CLIENTS])
 {
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		client_close(&askers[i].client);
@@ -152,23 +152,22 @@ static int rest(struct asker askers[CLIENTS])
 		pthread_cond_wait(&bench.changed, &bench.lock);
 	}
 	pthread_mutex_unlock(&bench.lock);
-	return 0;
 }
 
-int rig_before_wait(int timeout_ms)
+bool rig_before_wait(void)
 {
 	static _Thread_local struct asker *askers;
-	(void)timeout_ms;
 	if (!askers) {
 		askers = bench.askers[atomic_fetch_add(&bench.numbered, 1)];
 	}
 	if (!bench.running) {
-		return rest(askers);
+		rest(askers);
+		return false;
 	}
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		play(&askers[i]);
 	}
-	return 0; /* busy: there is always something */
+	return false; /* busy: there is always something */
 }
 
 static void set_running(bool running)

@@ -10,13 +10,13 @@
 
 #define FIRST_ID 1
 
-int __real_loop_wait(struct loop *loop, struct epoll_event events[LOOP_EVENTS], int timeout_ms);
-int __wrap_loop_wait(struct loop *loop, struct epoll_event events[LOOP_EVENTS], int timeout_ms);
+int __real_loop_wait(struct loop *loop, struct epoll_event events[LOOP_EVENTS], uint64_t until_ms);
+int __wrap_loop_wait(struct loop *loop, struct epoll_event events[LOOP_EVENTS], uint64_t until_ms);
 
 /* The linker sends the workers' waits here. */
-int __wrap_loop_wait(struct loop *loop, struct epoll_event events[LOOP_EVENTS], int timeout_ms)
+int __wrap_loop_wait(struct loop *loop, struct epoll_event events[LOOP_EVENTS], uint64_t until_ms)
 {
-	return __real_loop_wait(loop, events, rig_before_wait(timeout_ms));
+	return __real_loop_wait(loop, events, rig_before_wait() ? until_ms : LOOP_AT_ONCE);
 }
 
 int __wrap_sandbox_enter(void);

@@ -40,11 +40,8 @@ void rig_done(struct rig *rig);
 /* Say what failed and end the process, when rc is an error. */
 void rig_must(int rc, const char *what, const struct diag *diag);
 
-/*
- * The program's own: called by a worker before it waits for events.
- * Returns how long it may wait, given how long it means to.
- */
-int rig_before_wait(int timeout_ms);
+/* The program's own: called by a worker before it waits for events. Returns whether it may wait. */
+bool rig_before_wait(void);
 
 /* One client with at most one connection. fd -1: none. */
 struct client {

@@ -362,7 +362,7 @@ static void test_table_is_full(void **state)
 	(void)state;
 	assert_true(toy_end());
 	toy.table_size =
-		(size_t)lowest_descriptor() + 6; /* two listeners, the loop's two, and two */
+		(size_t)lowest_descriptor() + 7; /* two listeners, the loop's three, and two */
 	toy_start(&toy_limits);
 	struct client *c = dial(0);
 	ask(c, "/");

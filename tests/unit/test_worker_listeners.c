@@ -218,7 +218,7 @@ static void check_shared(bool at_a_turn)
 		listeners_close(&listeners, &loop);
 	}
 	(void)dial(0);
-	assert_int_equal(loop_wait(&loop, events, 0), 0);
+	assert_int_equal(loop_wait(&loop, events, LOOP_AT_ONCE), 0);
 	listeners_done(&listeners, &loop);
 	loop_done(&loop);
 	(void)close(shared);
