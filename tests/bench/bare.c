@@ -6,12 +6,16 @@
  * byte where PUTs have a reply of their own. Whatever another server costs beyond this, it spends on
  * reading, deciding and writing.
  *
- * Usage: bare [--daemon] ADDRESS PORT BODY [close | share | TOKEN]
+ * Usage: bare [--daemon] [--lean] ADDRESS PORT BODY [close | share | TOKEN]
  *   --daemon  with what a daemon has beside such a loop: a second thread, which does nothing, and a
  *          filter of system calls. Each call pays for both: it counts its use of the descriptor table,
  *          which is shared, and asks the filter. What the filter lets pass whatever its arguments the
  *          kernel has in a bitmap, so that a short one costs what a long one does. What only costs a
  *          daemon that does not know its kernel it is spared: that table has its size from the start.
+ *   --lean  telltale's loop in place of the usual one, without looking at what it asks either: one
+ *          accept, or a few while more wait, each received from and answered at once; epoll hears of a
+ *          connection that survives its first reply; one that does not leaves with its FIN. As a daemon
+ *          this is the least that any daemon with such a loop can do.
  *   close  the server closes after each reply
  *   share  several of them may have the port, as workers do
  *   TOKEN  what PUTs are answered with
@@ -41,7 +45,8 @@ enum {
 	BATCH = 512,
 	FILES_MAX = 65536,
 	REPLY_MAX_BYTES = 1024,
-	REQUEST_MAX_BYTES = 8192
+	REQUEST_MAX_BYTES = 8192,
+	ROW_MAX = 8 /* see listeners_tries() in src/http/listeners.h */
 };
 
 struct reply {
@@ -52,6 +57,7 @@ struct reply {
 struct bare {
 	int listener;
 	int epoll;
+	bool lean;
 	bool closes;
 	struct reply reply;
 	struct reply put_reply; /* empty: as all others */
@@ -84,21 +90,54 @@ static void accept_all(const struct bare *bare)
 	}
 }
 
-static void answer(const struct bare *bare, int fd)
+/* Returns whether the connection stays. */
+static bool answer(const struct bare *bare, int fd)
 {
 	char request[REQUEST_MAX_BYTES];
 	ssize_t n = recv(fd, request, sizeof(request), 0);
 	const struct reply *reply = n > 0 && request[0] == 'P' && bare->put_reply.n > 0
 					    ? &bare->put_reply
 					    : &bare->reply;
+	int flags = MSG_NOSIGNAL | (bare->lean && bare->closes ? MSG_MORE : 0);
 
 	if (n < 0 && errno == EAGAIN) {
-		return;
+		return true;
 	}
-	if (n > 0 && send(fd, reply->text, reply->n, MSG_NOSIGNAL) >= 0 && !bare->closes) {
-		return;
+	if (n > 0 && send(fd, reply->text, reply->n, flags) >= 0 && !bare->closes) {
+		return true;
 	}
 	(void)close(fd); /* nothing to be done about a failure */
+	return false;
+}
+
+/* Returns false when there was none. */
+static bool accept_lean(const struct bare *bare)
+{
+	struct sockaddr_storage from; /* who is there is what telltale must know */
+	socklen_t n = sizeof(from);
+	int fd =
+		accept4(bare->listener, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0 && answer(bare, fd)) {
+		watch(bare, fd);
+	}
+	return fd >= 0;
+}
+
+/* turn: 1, 2, … */
+static void accept_some(const struct bare *bare, unsigned long turn)
+{
+	static unsigned row;
+	static unsigned long row_next;
+
+	row = turn == row_next ? row + (row < ROW_MAX) : 0;
+	row_next = turn + 1;
+	for (unsigned tries = row > 0 ? row : 1; tries > 0; tries--) {
+		if (!accept_lean(bare)) {
+			row_next = 0;
+			return;
+		}
+	}
 }
 
 static int listen_on(const char *address, const char *port, bool share)
@@ -184,14 +223,16 @@ static void serve(const struct bare *bare)
 {
 	struct epoll_event events[BATCH];
 
-	for (;;) {
+	for (unsigned long turn = 1;; turn++) {
 		int n = epoll_wait(bare->epoll, events, BATCH, -1);
 
 		for (int i = 0; i < n; i++) {
-			if (events[i].data.fd == bare->listener) {
-				accept_all(bare);
+			if (events[i].data.fd != bare->listener) {
+				(void)answer(bare, events[i].data.fd);
+			} else if (bare->lean) {
+				accept_some(bare, turn);
 			} else {
-				answer(bare, events[i].data.fd);
+				accept_all(bare);
 			}
 		}
 	}
@@ -201,12 +242,15 @@ int main(int argc, char **argv)
 {
 	struct bare bare = {0};
 	const char *option;
-	bool daemon = argc > 1 && strcmp(argv[1], "--daemon") == 0;
+	bool daemon = false;
 
-	argc -= daemon;
-	argv += daemon;
+	for (; argc > 1 && strncmp(argv[1], "--", 2) == 0; argc--, argv++) {
+		daemon |= strcmp(argv[1], "--daemon") == 0;
+		bare.lean |= strcmp(argv[1], "--lean") == 0;
+	}
 	if (argc < 4 || argc > 5) {
-		(void)fputs("usage: bare [--daemon] ADDRESS PORT BODY [close | share | TOKEN]\n",
+		(void)fputs("usage: bare [--daemon] [--lean] ADDRESS PORT BODY"
+			    " [close | share | TOKEN]\n",
 			stderr);
 		return 2;
 	}

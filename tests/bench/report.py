@@ -38,6 +38,11 @@ def mib(value):
 
 # --- the table
 
+BARE_KINDS = {
+    "bare-daemon": "what a second thread and a filter of system calls cost anybody",
+    "bare-lean": "the same with telltale's loop: the most that telltale can come to",
+}
+
 
 def work_lines(work):
     yield f"\n{work['title']}   ({work['rounds']} rounds)"
@@ -57,11 +62,10 @@ def work_lines(work):
             f"  telltale / {other:11} CPU {ratio(figures['cpu_us'])}   "
             f"{work['unit']}s/s {ratio(figures['rate'])}   p99 {ratio(figures['p99_us'])}"
         )
-    if "daemon" in work:
+    for label, figures in work.get("bare", {}).items():
         yield (
-            f"  bare-daemon / bare   CPU {ratio(work['daemon']['cpu_us'])}   "
-            f"{work['unit']}s/s {ratio(work['daemon']['rate'])}   "
-            "what a second thread and a filter of system calls cost anybody"
+            f"  {label:11} / bare   CPU {ratio(figures['cpu_us'])}   "
+            f"{work['unit']}s/s {ratio(figures['rate'])}   {BARE_KINDS[label]}"
         )
     if "nobody_p99_us" in work:
         yield (

@@ -142,9 +142,9 @@ class Bench:
             raise BenchError(f"{path} is not there; ninja builds it beside telltale")
         return path
 
-    def bare(self, name="bare", body=INSTANCE_ID, option=None, daemon=False):
+    def bare(self, name="bare", body=INSTANCE_ID, option=None, flags=()):
         port = free_port()
-        argv = [self.build / "bare", *(["--daemon"] if daemon else []), LOOPBACK, port, body]
+        argv = [self.build / "bare", *flags, LOOPBACK, port, body]
         argv += [option] if option else []
         return self.start(name, argv, port, self.directory(name))
 

@@ -22,6 +22,7 @@ LATE_US = 200  # a schedule kept worse than that is none
 FULL = 0.97  # a core that busy has nothing left
 TRIALS = 2  # short rounds for each of nginx's settings
 TRIAL_SHARE = 0.3
+BARE_KINDS = {"": (), "-daemon": ("--daemon",), "-lean": ("--daemon", "--lean")}
 PORTS_FREE_S = 1.1  # until the kernel gives a port in TIME_WAIT to the same client again
 
 
@@ -110,21 +111,17 @@ def start_servers(bench, skip):
 
 
 def start_bare(bench):
-    """The bare loop's variants, each as it is and as a daemon's."""
+    """The bare loop's variants, each as it is, as a daemon's, and as a daemon's with telltale's loop."""
     options = {"bare": None, "bare-close": "close", "bare-pair": SAMPLE_TOKEN}
     started = {}
     try:
         for name, option in options.items():
-            started[name] = bench.bare(name, option=option)
-            started[as_daemon(name)] = bench.bare(as_daemon(name), option=option, daemon=True)
+            for suffix, flags in BARE_KINDS.items():
+                started[name + suffix] = bench.bare(name + suffix, option=option, flags=flags)
     except BaseException:
         stop_servers(started)
         raise
     return started
-
-
-def as_daemon(name):
-    return f"{name}-daemon"
 
 
 def nginx_label(setting):
@@ -149,7 +146,7 @@ def stop_servers(servers):
 
 def contenders(work, servers, setting):
     """The servers that do this work: label in the report -> process."""
-    labels = {"telltale": "telltale", "bare": work.bare, "bare-daemon": as_daemon(work.bare)}
+    labels = {"telltale": "telltale"} | {f"bare{suffix}": work.bare + suffix for suffix in BARE_KINDS}
     labels |= {"nginx": nginx_label(setting), "h2o": "h2o"}
     return {
         label: servers[name]
@@ -234,7 +231,7 @@ def check_sizes(results):
     """The bare loop must put on the wire what telltale does, or its figures are no yardstick."""
     sizes = {
         label: results[label][0]["reply_bytes"]
-        for label in ("telltale", "bare", "bare-daemon")
+        for label in ("telltale", *(f"bare{suffix}" for suffix in BARE_KINDS))
         if label in results
     }
     if len(set(sizes.values())) > 1:
@@ -260,8 +257,10 @@ def summary(work, results, trials):
         for label, rounds in results.items()
         if label != "telltale" and "telltale" in results
     }
-    if "bare-daemon" in results:
-        out["daemon"] = ratios(results["bare-daemon"], results["bare"])
+    if "bare" in results:
+        out["bare"] = {
+            label: ratios(results[label], results["bare"]) for label in ("bare-daemon", "bare-lean")
+        }
     out["notes"] = notes(work, out["servers"])
     return out | quiet([r for rounds in results.values() for r in rounds])
 
