@@ -381,7 +381,10 @@ static int look_for(struct registrar *registrar, struct str name, enum whereabou
 		return 0;
 	}
 	int rc = store->ops->instance_get(store, name, on_whereabouts, &asking, diag);
-	TRY(rc == E_NOTFOUND ? 0 : rc);
+	if (rc == E_DAMAGED) {
+		asking.where = COMING; /* for all that can be known */
+	}
+	TRY(rc == E_NOTFOUND || rc == E_DAMAGED ? 0 : rc);
 	*ret_where = asking.where;
 	return 0;
 }

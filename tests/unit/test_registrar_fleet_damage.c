@@ -103,6 +103,29 @@ static void damage_among_changes_holds_up_none(void **state)
 	assert_int_equal(fleet_numbers(a->registrar).refused, 1);
 }
 
+/* On its way: the operation goes on once it can be read. */
+static void one_that_is_damaged_on_its_way_is_awaited(void **state)
+{
+	struct fleet_test *f = *state;
+	struct host *a = &f->hosts[0], *c = &f->hosts[2];
+	struct deed deed = fleet_deed("MoveInstance");
+	assert_int_equal(fleet_put(f, a, "name: xx\n"), 0);
+	fleet_settle(f);
+	assert_int_equal(fleet_move(f, a, &deed, "xx", "c", false), 0);
+	fleet_idle(a);
+	(void)registrar_acknowledge(a->registrar); /* it is c's now */
+	store_memory_damage(f->database, STR("xx"), true);
+	fleet_settle(f);
+	assert_null(fleet_instance(c, "xx"));
+	assert_string_equal(fleet_status(f, c, &deed), "Started");
+	store_memory_damage(f->database, STR("xx"), false);
+	control_clock_s += REGISTRAR_BEAT_S;
+	fleet_settle(f);
+	assert_non_null(fleet_instance(c, "xx"));
+	assert_string_equal(fleet_status(f, c, &deed), "Succeeded");
+	json_decref(deed.operations);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +133,7 @@ int main(void)
 		FLEET_TEST(files_are_applied_beside_a_damaged_row),
 		FLEET_TEST(a_damaged_row_that_is_mended_is_found),
 		FLEET_TEST(damage_among_changes_holds_up_none),
+		FLEET_TEST(one_that_is_damaged_on_its_way_is_awaited),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
