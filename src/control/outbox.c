@@ -233,7 +233,7 @@ static int add_and_record(struct store *database, struct str host, uint64_t numb
 static int add_batch(struct store *database, struct str host, uint64_t number,
 	const struct items *items, size_t *ret_damaged, struct diag *diag)
 {
-	struct buf *merged = calloc(items->n, sizeof *merged);
+	struct buf *merged = calloc(items->n + 1, sizeof *merged); /* none is no failure */
 	int rc = merged ? database->ops->begin(database, diag)
 			: diag_set(diag, -ENOMEM, "out of memory");
 	if (rc == 0) {
