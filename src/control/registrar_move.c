@@ -151,6 +151,18 @@ static int find_host(struct registrar *registrar, struct str name, struct store_
 	return rc;
 }
 
+/* Where nobody may be nobody would answer its guest. */
+static int check_there(const struct move *move, const struct store_host *host, struct diag *diag)
+{
+	return host->quiet_ms < REGISTRAR_LATE_MS
+		       ? 0
+		       : diag_set(diag, E_DENIED,
+				 "host '%.*s' may be gone: the database heard of it %lld seconds ago; "
+				 "--force moves instance '%.*s' all the same",
+				 STR_FMT(move->host), (long long)(host->quiet_ms / 1000),
+				 STR_FMT(move->name));
+}
+
 static int plan_move(struct registrar *registrar, struct plan *plan, void *ctx, struct diag *diag)
 {
 	const struct move *move = ctx;
@@ -164,6 +176,7 @@ static int plan_move(struct registrar *registrar, struct plan *plan, void *ctx, 
 		return diag_set(diag, E_EXISTS, "host '%.*s' serves instance '%.*s' already",
 			STR_FMT(move->host), STR_FMT(move->name));
 	}
+	TRY(move->force || is_there ? 0 : check_there(move, &host, diag));
 	place.next_host = move->force || is_there ? STR("") : move->host;
 	place.host = move->force ? move->host : place.host;
 	char *file_spec = NULL;
@@ -214,8 +227,10 @@ static int check_forgettable(struct registrar *registrar, struct str name, struc
 	TRY(find_host(registrar, name, &host, diag));
 	if (host.quiet_ms < REGISTRAR_QUIET_MS) {
 		return diag_set(diag, E_EXISTS,
-			"host '%.*s' is there: the database heard of it %lld seconds ago",
-			STR_FMT(name), (long long)(host.quiet_ms / 1000));
+			"host '%.*s' may be there: the database heard of it %lld seconds ago; it "
+			"can be forgotten after %lld",
+			STR_FMT(name), (long long)(host.quiet_ms / 1000),
+			(long long)(REGISTRAR_QUIET_MS / 1000));
 	}
 	int rc = store->ops->instance_each(
 		store, (struct str){NULL, 0}, STR_EMPTY, on_any, &left, diag);

@@ -24,8 +24,12 @@ struct waiting {
 	uint64_t mark; /* registry_passed() */
 };
 
-/* The database hears of a host that often, at least; one that is quiet for longer is not there. */
+/*
+ * The database hears of a host that often, at least. One that it has missed once may be gone: nothing is
+ * moved there. One that is quiet for longer is not there.
+ */
 #define REGISTRAR_BEAT_S   30
+#define REGISTRAR_LATE_MS  (2 * INT64_C(1000) * REGISTRAR_BEAT_S)
 #define REGISTRAR_QUIET_MS (4 * INT64_C(1000) * REGISTRAR_BEAT_S)
 
 /* An instance that is on its way to another host: taken from here, and not yet given away. */

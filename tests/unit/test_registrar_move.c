@@ -172,6 +172,29 @@ static void force_waits_for_nobody(void **state)
 }
 
 /* One that is on its way already and whose host never comes back. */
+/* It would be served nowhere; calling it off is no such move. */
+static void nothing_is_moved_to_a_host_that_may_be_gone(void **state)
+{
+	struct fleet_test *f = *state;
+	struct host *a = &f->hosts[0], *b = &f->hosts[1];
+	put(f, a, "[{name: xx}, {name: yy}]\n");
+	fleet_settle(f);
+	fleet_busy(a);
+	move(f, a, "yy", "b");
+	store_memory_wait(f->database, REGISTRAR_LATE_MS - 1);
+	assert_int_equal(fleet_move(f, b, NULL, "xx", "c", false), 0);
+	assert_int_equal(fleet_move(f, b, NULL, "xx", "a", false), 0); /* called off */
+	store_memory_wait(f->database, 1);
+	assert_int_equal(fleet_move(f, b, NULL, "xx", "c", false), E_DENIED);
+	assert_non_null(strstr(f->diag.text, "host 'c' may be gone"));
+	assert_string_equal(served(f, "xx"), "a");
+	assert_int_equal(fleet_move(f, b, NULL, "yy", "a", false), 0); /* called off */
+	assert_int_equal(fleet_move(f, b, NULL, "xx", "c", true), 0);
+	fleet_settle(f);
+	assert_string_equal(served(f, "xx"), "c");
+	assert_string_equal(served(f, "yy"), "a");
+}
+
 static void force_ends_a_move_that_waits(void **state)
 {
 	struct fleet_test *f = *state;
@@ -390,6 +413,7 @@ int main(void)
 		FLEET_TEST(waits_for_one_that_stopped_and_left),
 		FLEET_TEST(a_doubtful_commit_gives_it_away_once),
 		FLEET_TEST(force_waits_for_nobody),
+		FLEET_TEST(nothing_is_moved_to_a_host_that_may_be_gone),
 		FLEET_TEST(force_ends_a_move_that_waits),
 		FLEET_TEST(is_taken_back_before_it_was_given_away),
 		FLEET_TEST(is_taken_back_before_its_host_knew),
