@@ -56,7 +56,7 @@ static int busy(struct postgres_conn *conn, struct str host, uint64_t number, st
 	bool known =
 		postgres_conn_ask(conn, sql, &result, NULL) == 0 && libpq.PQntuples(result) > 0;
 	int rc = diag_set(diag, E_BUSY,
-		"store %s: another daemon is that of host \"%.*s\": from %s, since %s",
+		"store %s: another daemon has the name of host \"%.*s\": connected from %s, since %s",
 		conn->server, STR_FMT(host), known ? libpq.PQgetvalue(result, 0, 0) : "somewhere",
 		known ? libpq.PQgetvalue(result, 0, 1) : "some time");
 	libpq.PQclear(result);
