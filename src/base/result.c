@@ -20,6 +20,7 @@ static const char *const names[] = {
 	"denied",
 	"stale",
 	"away",
+	"partial",
 };
 
 const char *result_name(int rc)

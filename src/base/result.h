@@ -47,6 +47,7 @@ enum result {
 	E_DENIED = -1013,   /* not allowed */
 	E_STALE = -1014,    /* made from what has changed since */
 	E_AWAY = -1015,     /* a server can't be reached now */
+	E_PARTIAL = -1016,  /* all was handed on but what is damaged */
 };
 
 /* A short name for logs: "syntax", or strerror's text for -errno. Never NULL. */

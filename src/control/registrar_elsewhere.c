@@ -238,7 +238,7 @@ static int read_slice(
 		rc = store->ops->instance_each(
 			store, (struct str){NULL, 0}, after, on_row, slice, diag);
 	} while (registrar_read_again(registrar, store, rc));
-	return rc == E_DAMAGED ? 0 : rc;
+	return rc == E_PARTIAL ? 0 : rc;
 }
 
 static int list_all(struct listing *listing, struct slice *slice, struct buf *last, bool *ret_more,

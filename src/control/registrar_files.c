@@ -18,6 +18,7 @@ struct applying {
 	json_t *wished;     /* name: specification, those not yet seen in the store */
 	json_t *hidden;     /* name: revision, of those of them that were deleted */
 	size_t changed;
+	bool partial; /* a row of this host can't be read */
 	struct diag *diag;
 	int rc;
 };
@@ -198,10 +199,12 @@ static void tell_gone(const struct plan *plan)
 	}
 }
 
-/* A row of a fleet that can't be read stays as it is, and holds up no other. */
+/* One whose row can't be read, which is known already, stays as it is, and holds up no other. */
 static bool is_let_be(const struct applying *apply, int rc)
 {
-	return rc == E_DAMAGED && apply->registrar->fleet && apply->rc == 0;
+	const struct fleet *fleet = apply->registrar->fleet;
+	bool known = apply->partial || (fleet && fleet->damaged);
+	return rc == E_DAMAGED && known && apply->rc == 0;
 }
 
 static int apply_named(struct applying *apply, struct str name)
@@ -227,7 +230,8 @@ static int apply_all(struct applying *apply)
 	void *next;
 	int rc = store->ops->instance_each(
 		store, registrar->host, STR_EMPTY, apply_row, apply, apply->diag);
-	TRY(is_let_be(apply, rc) ? 0 : rc);
+	apply->partial = rc == E_PARTIAL;
+	TRY(apply->partial ? 0 : rc);
 	json_object_foreach_safe (apply->wished, next, name, spec) {
 		bool known = !registrar->fleet || json_object_get(apply->hidden, name);
 		TRY(known ? 0 : apply_named(apply, str_of(name)));

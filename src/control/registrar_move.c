@@ -75,7 +75,7 @@ static int check_host(
 	struct neighbours all = {.registrar = registrar, .plan = plan, .host = str_of(host)};
 	int rc = store->ops->instance_each(
 		store, (struct str){NULL, 0}, STR_EMPTY, on_row, &all, diag);
-	rc = rc == E_DAMAGED ? 0 : rc; /* what can't be read stands in nobody's way */
+	rc = rc == E_PARTIAL ? 0 : rc; /* what can't be read stands in nobody's way */
 	for (size_t i = 0; rc == 0 && i < plan->n; i++) {
 		const struct change *change = &plan->v[i];
 		if (change->instance && strcmp(goal(change), host) == 0) {

@@ -91,6 +91,9 @@ static int on_row(void *ctx, const struct store_instance *row)
 	struct news *news = ctx;
 	const struct entry *entry = registry_find(news->registrar->registry, row->name);
 	news->revision = row->revision > news->revision ? row->revision : news->revision;
+	if (!row->spec.p && news->seen && json_object_getn(news->seen, row->name.p, row->name.n)) {
+		return 0; /* it has come back, whatever the database remembers */
+	}
 	if (!row->spec.p || row_is_hidden(row)) {
 		return entry ? add_item(news, row->name, row->revision, GOES) : 0;
 	}
@@ -149,41 +152,46 @@ static int read_all(struct news *news, struct diag *diag)
 	int rc = store->ops->instance_each(store, registrar->host, STR_EMPTY, on_row, news, diag);
 	if (rc == 0) {
 		rc = add_strays(news);
-	} else if (rc == E_DAMAGED) {
+	} else if (rc == E_PARTIAL) {
 		/* One that is here may be among what can't be read: only what is known to have gone goes. */
 		drop_items(news);
 		rc = read_changes(news, 0, diag);
-		rc = rc == 0 ? E_DAMAGED : rc;
+		rc = rc == 0 ? E_PARTIAL : rc;
 	}
 	news->revision = revision;
 	return rc;
 }
 
-/*
- * What is damaged stays here as it was, and all others are looked after. Told and counted once. When it
- * has been mended only a look at all rows shows it.
- */
-static int note_damage(struct registrar *registrar, bool all, int rc, const struct diag *diag)
+/* What is damaged stays here as it was, and all others are looked after. Told and counted once. */
+static void tell_damage(struct fleet *fleet, const struct diag *diag)
 {
-	struct fleet *fleet = registrar->fleet;
-	if (rc == E_DAMAGED && !fleet->damaged) {
+	if (!fleet->damaged) {
 		fleet->refused++;
 		LOG(LOG_ERROR, "control", "a row is damaged, its instance stays as it was",
 			LOG_TEXT("error", diag->text));
 	}
-	if (rc == E_DAMAGED || (rc == 0 && all)) {
-		fleet->damaged = rc == E_DAMAGED;
-		fleet->damaged_s = all ? registrar->now_s() : fleet->damaged_s;
-		rc = 0;
-	}
-	return rc;
+	fleet->damaged = true;
 }
 
 static int read_news(struct news *news, bool all, struct diag *diag)
 {
 	struct registrar *registrar = news->registrar;
-	int rc = all ? read_all(news, diag) : read_changes(news, registrar->fleet->applied, diag);
-	rc = note_damage(registrar, all, rc, diag);
+	struct fleet *fleet = registrar->fleet;
+	int rc = all ? 0 : read_changes(news, fleet->applied, diag);
+	if (rc == E_PARTIAL) {
+		tell_damage(fleet, diag);
+		drop_items(news);
+		all = true; /* and past what can't be read */
+	}
+	if (all) {
+		rc = read_all(news, diag);
+		if (rc == E_PARTIAL) {
+			tell_damage(fleet, diag);
+		}
+		fleet->damaged = rc == 0 ? false : fleet->damaged;
+		fleet->damaged_s = registrar->now_s();
+	}
+	rc = rc == E_PARTIAL ? 0 : rc;
 	return rc == -ENOMEM ? diag_set(diag, rc, "out of memory") : rc;
 }
 
@@ -376,16 +384,18 @@ static int look_for(struct registrar *registrar, struct str name, enum whereabou
 {
 	struct store *store = registrar->store;
 	struct asking asking = {.host = registrar->host, .where = NOWHERE};
-	if (registry_find(registrar->registry, name)) {
-		*ret_where = HERE;
+	bool here = registry_find(registrar->registry, name) != NULL;
+	bool damaged =
+		registrar->fleet->damaged; /* one that is here may not be what it should be */
+	int rc = here && !damaged
+			 ? 0
+			 : store->ops->instance_get(store, name, on_whereabouts, &asking, diag);
+	if (damaged && rc == E_DAMAGED) {
+		*ret_where = COMING; /* for all that can be known */
 		return 0;
 	}
-	int rc = store->ops->instance_get(store, name, on_whereabouts, &asking, diag);
-	if (rc == E_DAMAGED) {
-		asking.where = COMING; /* for all that can be known */
-	}
-	TRY(rc == E_NOTFOUND || rc == E_DAMAGED ? 0 : rc);
-	*ret_where = asking.where;
+	TRY(rc == E_NOTFOUND ? 0 : rc);
+	*ret_where = here ? HERE : asking.where;
 	return 0;
 }
 
@@ -487,8 +497,9 @@ static int must_look_at_all(struct registrar *registrar, bool *ret_all, struct d
 	struct store *store = registrar->store;
 	const struct fleet *fleet = registrar->fleet;
 	uint64_t revision;
-	if (fleet->damaged && registrar->now_s() >= fleet->damaged_s + REGISTRAR_BEAT_S) {
-		*ret_all = true; /* it has perhaps been mended */
+	int64_t since_s = registrar->now_s() - fleet->damaged_s;
+	if (fleet->damaged && (since_s >= REGISTRAR_BEAT_S || since_s < 0)) {
+		*ret_all = true; /* it has perhaps been mended, which nothing else shows */
 	}
 	if (*ret_all || json_object_size(fleet->unpublished) == 0) {
 		return 0;

@@ -217,12 +217,12 @@ int registrar_open_operations(struct registrar *registrar, json_t *list, struct 
 	struct reading reading = {.list = list, .most = SIZE_MAX};
 	int rc = store->ops->operation_open(store, registrar->host, on_operation, &reading, diag);
 	uint32_t held;
-	if (rc == E_DAMAGED &&
+	if (rc == E_PARTIAL &&
 		log_limit_pass(&registrar->fleet->damage_limit, registrar->now_s(), &held)) {
 		LOG(LOG_ERROR, "control", "a record of an operation is damaged, it does not end",
 			LOG_TEXT("error", diag->text), LOG_INT("more", held));
 	}
-	TRY(rc == E_DAMAGED ? 0 : rc); /* no change waits for it */
+	TRY(rc == E_PARTIAL ? 0 : rc); /* no other waits for it */
 	for (size_t i = json_array_size(list); i-- > 0;) {
 		struct str id = json_str_member(json_array_get(list, i), "id");
 		if (is_waiting(registrar, id)) {

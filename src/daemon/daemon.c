@@ -201,7 +201,7 @@ static int apply_files(struct daemon *daemon, struct config *config, struct diag
 /* What is wrong with a fleet's database, or who writes to it, may be well again soon. */
 static bool may_pass(int rc)
 {
-	return rc == E_AWAY || rc == E_BUSY || rc == E_STALE || rc == E_READONLY;
+	return rc == E_AWAY || rc == E_BUSY || rc == E_STALE || rc == E_READONLY || rc == E_DAMAGED;
 }
 
 /* What files wish for is in the database, too, if it was once: guests are served by the copy. */

@@ -299,7 +299,7 @@ struct reader {
 	unsigned n;        /* of this page */
 	struct buf name;   /* of the last row */
 	uint64_t revision; /* of the last row */
-	int rc;            /* E_DAMAGED: a row was left out */
+	bool partial;      /* a damaged row was left out */
 	struct diag why;   /* the first */
 };
 
@@ -329,9 +329,9 @@ static int on_page_step(
 	if (reader->n == POSTGRES_PAGE_ROWS) {
 		TRY(postgres_keep(&reader->name, row_text(result, NAME), diag));
 	}
-	int rc = read_row(s, result, &row, reader->rc < 0 ? NULL : &reader->why);
+	int rc = read_row(s, result, &row, reader->partial ? NULL : &reader->why);
 	if (rc < 0) {
-		reader->rc = rc;
+		reader->partial = true;
 		return 0;
 	}
 	rc = reader->on_row(reader->ctx, &row);
@@ -341,7 +341,7 @@ static int on_page_step(
 /* All has been handed on that can be. */
 static int end_of(const struct reader *reader, struct diag *diag)
 {
-	return reader->rc < 0 ? diag_set(diag, reader->rc, "%s", reader->why.text) : 0;
+	return reader->partial ? diag_set(diag, E_PARTIAL, "%s", reader->why.text) : 0;
 }
 
 int postgres_instance_get(struct store *store, struct str name,

@@ -79,9 +79,9 @@ static const char look_for_rights[] =
 	"SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 	" WHERE n.nspname = current_schema() AND relname IN ('counter', 'instance', 'deleted', 'host',"
 	" 'secret', 'operation_number', 'operation', 'audit_number', 'audit', 'points')"
-	" AND NOT CASE relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'USAGE')"
+	" AND NOT CASE relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'USAGE, UPDATE')"
 	" ELSE has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')"
-	" AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE') END"
+	" AND (relname = 'audit' OR has_table_privilege(c.oid, 'UPDATE')) AND has_table_privilege(c.oid, 'DELETE') END"
 	" ORDER BY relname LIMIT 1";
 
 static const char mark[] = "SELECT version FROM telltale WHERE application_id = 1414807884";
@@ -97,7 +97,7 @@ static int look(struct postgres_conn *conn, bool *ret_marked, struct diag *diag)
 		rc = postgres_conn_says(conn, -ENOENT, diag,
 			"search_path names no schema that is there; make one for telltale");
 	} else if (!marked && !libpq.PQgetisnull(result, 0, 2)) {
-		rc = diag_set(diag, E_DAMAGED,
+		rc = diag_set(diag, E_EXISTS,
 			"store %s: schema \"%s\" has what another program made (\"%s\"); it was left"
 			" as it is: give telltale a database, or a schema, of its own",
 			conn->server, libpq.PQgetvalue(result, 0, 0),
@@ -113,7 +113,7 @@ static int read_version(struct postgres_conn *conn, int *ret_version, struct dia
 	PGresult *result = NULL;
 	int rc = postgres_conn_ask(conn, mark, &result, diag);
 	if (rc == E_DAMAGED || (rc == 0 && libpq.PQntuples(result) != 1)) {
-		rc = postgres_conn_says(conn, E_DAMAGED, diag,
+		rc = postgres_conn_says(conn, E_EXISTS, diag,
 			"table \"telltale\" is of another program, or damaged; it was left as it is");
 	}
 	if (rc == 0) {
@@ -179,7 +179,10 @@ static int check_rights(struct postgres_conn *conn, struct diag *diag)
 int postgres_schema_init(struct postgres_conn *conn, struct diag *diag)
 {
 	int version;
-	TRY(find_version(conn, &version, diag));
+	int rc = find_version(conn, &version, diag);
+	/* Another may be making them in this moment: only under the lock they are whole. */
+	TRY(rc == E_EXISTS ? 0 : rc);
+	version = rc == 0 ? version : 0;
 	postgres_conn_within(conn, POSTGRES_SCHEMA_MS);
 	while (version < SCHEMA_VERSION) {
 		TRY(migrate_one(conn, &version, diag));

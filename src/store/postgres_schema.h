@@ -17,7 +17,7 @@
 
 /*
  * Make the tables in the first schema of search_path, or bring them forward, and check that this user
- * may change them. Returns 0, E_VERSION when a newer release made them, E_DAMAGED when there are those of another
+ * may change them. Returns 0, E_VERSION when a newer release made them, E_EXISTS when there are those of another
  * program, -EACCES, or an error of the connection. When it fails, what was there is as it was.
  */
 MUST_CHECK int postgres_schema_init(struct postgres_conn *conn, struct diag *diag);

@@ -176,7 +176,23 @@ struct operation_reader {
 	void *ctx;
 	unsigned n;      /* of this page */
 	uint64_t number; /* of the last */
+	bool partial;    /* a damaged one was left out */
+	struct diag why; /* the first */
 };
+
+/* The younger ones don't wait until somebody has mended a damaged one. */
+static int on_open_step(struct postgres_store *s, const PGresult *row, void *ctx, struct diag *diag)
+{
+	struct operation_reader *reader = ctx;
+	struct store_operation operation;
+	(void)diag;
+	if (read_operation(s, row, &operation, reader->partial ? NULL : &reader->why) < 0) {
+		reader->partial = true;
+		return 0;
+	}
+	int rc = reader->on_operation(reader->ctx, &operation);
+	return rc < 0 ? rc : 0;
+}
 
 static int on_operation_step(
 	struct postgres_store *s, const PGresult *row, void *ctx, struct diag *diag)
@@ -196,7 +212,7 @@ int postgres_operation_get(struct store *store, struct str id,
 {
 	struct postgres_store *s = postgres_of(store);
 	struct postgres_params params = {0};
-	struct operation_reader reader = {on_operation, ctx, 0, 0};
+	struct operation_reader reader = {.on_operation = on_operation, .ctx = ctx};
 	TRY(postgres_read_call(s, diag));
 	postgres_add(&params, not_null(id));
 	TRY(postgres_each(s, OPERATION_GET, &params, on_operation_step, &reader, diag));
@@ -220,7 +236,8 @@ int postgres_operation_each(struct store *store, struct str resource, uint64_t b
 	struct diag *diag)
 {
 	struct postgres_store *s = postgres_of(store);
-	struct operation_reader reader = {on_operation, ctx, 0, before};
+	struct operation_reader reader = {
+		.on_operation = on_operation, .ctx = ctx, .number = before};
 	TRY(postgres_read_call(s, diag));
 	do {
 		struct postgres_params params = {0};
@@ -238,10 +255,11 @@ int postgres_operation_open(struct store *store, struct str host,
 {
 	struct postgres_store *s = postgres_of(store);
 	struct postgres_params params = {0};
-	struct operation_reader reader = {on_operation, ctx, 0, 0};
+	struct operation_reader reader = {.on_operation = on_operation, .ctx = ctx};
 	TRY(postgres_read_call(s, diag));
 	postgres_add(&params, not_null(host));
-	return postgres_each(s, OPERATION_OPEN, &params, on_operation_step, &reader, diag);
+	TRY(postgres_each(s, OPERATION_OPEN, &params, on_open_step, &reader, diag));
+	return reader.partial ? diag_set(diag, E_PARTIAL, "%s", reader.why.text) : 0;
 }
 
 /* --- audit ----------------------------------------------------------------------------------- */

@@ -23,7 +23,7 @@
  *             was written, or E_DAMAGED. Not so the bytes of points: whoever writes them puts a
  *             check in, over period and start as well
  *   exact     names and values are bytes, empty is not absent
- * Errors: E_DAMAGED, E_READONLY, E_FULL, E_BUSY (another process has it, or writers stood in each
+ * Errors: E_DAMAGED, E_PARTIAL, E_READONLY, E_FULL, E_BUSY (another process has it, or writers stood in each
  * other's way), E_VERSION (newer schema), E_LIMIT (too large a value), E_NOTFOUND, E_STALE, E_EXISTS,
  * E_AWAY (it can't be reached now), -ENOMEM, -errno; diag says it in one line with the path or the
  * server. E_BUSY and E_FULL may be retried; a store that has said E_AWAY may say nothing else any more,
@@ -142,8 +142,8 @@ struct store_ops {
 		int (*on_row)(void *ctx, const struct store_instance *row), void *ctx,
 		struct diag *diag);
 	/*
-	 * Rows in bytewise order of names; ends early when the callback returns < 0. E_DAMAGED comes
-	 * after all others have been handed on, where the back end can find them.
+	 * Rows in bytewise order of names; ends early when the callback returns < 0. Where the back
+	 * end can, it hands on all but damaged ones, and says E_PARTIAL behind them.
 	 * host   only this one's; p NULL: of all
 	 * after  only those whose names come later; empty: from the first
 	 */
@@ -152,7 +152,7 @@ struct store_ops {
 		struct diag *diag);
 	/*
 	 * What changed of a host's since a revision, in order of revision, what it does not have any
-	 * more included (row->spec.p is NULL then). E_DAMAGED as above.
+	 * more included (row->spec.p is NULL then). E_PARTIAL as above.
 	 */
 	int (*changed_since)(struct store *store, struct str host, uint64_t revision,
 		int (*on_row)(void *ctx, const struct store_instance *row), void *ctx,
@@ -210,7 +210,7 @@ struct store_ops {
 	int (*operation_each)(struct store *store, struct str resource, uint64_t before,
 		int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
 		struct diag *diag);
-	/* Those of a host that are open, in order of their numbers. */
+	/* Those of a host that are open, in order of their numbers. E_PARTIAL as above. */
 	int (*operation_open)(struct store *store, struct str host,
 		int (*on_operation)(void *ctx, const struct store_operation *operation), void *ctx,
 		struct diag *diag);

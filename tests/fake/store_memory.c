@@ -359,7 +359,7 @@ static int instance_find(struct store *store, struct str id,
 	return diag_set(diag, E_NOTFOUND, "no instance with the id \"%.*s\"", STR_FMT(id));
 }
 
-/* The others are handed on before E_DAMAGED comes. */
+/* The others are handed on before E_PARTIAL comes. */
 static int hand_on(const struct memory_item *item,
 	int (*on_row)(void *ctx, const struct store_instance *row), void *ctx, int *rc,
 	struct diag *diag)
@@ -367,7 +367,8 @@ static int hand_on(const struct memory_item *item,
 	if (!item->damaged) {
 		return on_row(ctx, &item->row);
 	}
-	*rc = *rc < 0 ? *rc : say_damaged(item->row.name, diag);
+	(void)say_damaged(item->row.name, *rc < 0 ? NULL : diag);
+	*rc = E_PARTIAL;
 	return 0;
 }
 

@@ -6,8 +6,8 @@
 #include "platform/clock.h"
 #include "platform/loop.h"
 
-#define SOON_MS  30
-#define LATER_MS 120
+#define SOON_MS  200
+#define LATER_MS 800
 #define SLACK_MS 2000 /* of a busy machine */
 
 static int setup_loop(void **state)

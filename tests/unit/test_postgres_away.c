@@ -241,7 +241,7 @@ static void test_one_daemon_a_host(void **state)
 	assert_int_equal(postgres_listen_new(str_of(f->url), STR("x"), &first, &f->diag), 0);
 	assert_int_equal(postgres_listen_new(str_of(f->url), STR("x"), &second, &f->diag), E_BUSY);
 	assert_null(second);
-	assert_non_null(strstr(f->diag.text, "host \"x\": from a socket, since 2"));
+	assert_non_null(strstr(f->diag.text, "host \"x\": connected from a socket, since 2"));
 	assert_int_equal(postgres_listen_new(str_of(f->url), STR("y"), &other, &f->diag), 0);
 	postgres_listen_free(first);
 	postgres_listen_free(other);

@@ -94,13 +94,51 @@ static void damage_among_changes_holds_up_none(void **state)
 	assert_int_equal(fleet_options(f, b, NULL, "bad", "{'httpTokens': 'required'}"), 0);
 	store_memory_damage(f->database, STR("bad"), true);
 	assert_int_equal(fleet_options(f, b, NULL, "xx", "{'httpTokens': 'required'}"), 0);
-	store_memory_fail(f->database, 1, E_DAMAGED);
+	store_memory_fail(f->database, 1, E_PARTIAL);
 	fleet_catch_up(f, a);
 	assert_true(fleet_instance(a, "xx")->options.tokens_required);
 	assert_false(fleet_instance(a, "bad")->options.tokens_required);
 	assert_true(a->registrar->fleet->damaged);
 	assert_int_equal(fleet_put(f, a, "name: bad\ntags: {new: '1'}\n"), E_DAMAGED);
 	assert_int_equal(fleet_numbers(a->registrar).refused, 1);
+}
+
+/* What is to be in force can't be read, and what was is: nobody says that it is done. */
+static void a_change_that_is_damaged_does_not_end(void **state)
+{
+	struct fleet_test *f = *state;
+	struct host *a = &f->hosts[0], *b = &f->hosts[1];
+	struct deed deed = fleet_deed("UpdateInstanceMetadataOptions");
+	assert_int_equal(fleet_put(f, a, "name: xx\n"), 0);
+	fleet_settle(f);
+	assert_int_equal(fleet_options(f, b, &deed, "xx", "{'httpTokens': 'required'}"), 0);
+	store_memory_damage(f->database, STR("xx"), true);
+	fleet_settle(f);
+	assert_false(fleet_instance(a, "xx")->options.tokens_required);
+	assert_string_equal(fleet_status(f, b, &deed), "Started");
+	store_memory_damage(f->database, STR("xx"), false);
+	control_clock_s += REGISTRAR_BEAT_S;
+	fleet_settle(f);
+	assert_true(fleet_instance(a, "xx")->options.tokens_required);
+	assert_string_equal(fleet_status(f, b, &deed), "Succeeded");
+	json_decref(deed.operations);
+}
+
+/* A database that does not answer as it should has handed on nothing: that is no damaged row. */
+static void what_could_not_be_read_is_not_applied(void **state)
+{
+	struct fleet_test *f = *state;
+	struct host *a = &f->hosts[0], *b = &f->hosts[1];
+	assert_int_equal(fleet_put(f, a, "name: xx\n"), 0);
+	fleet_settle(f);
+	assert_int_equal(fleet_options(f, b, NULL, "xx", "{'httpTokens': 'required'}"), 0);
+	uint64_t applied = a->registrar->fleet->applied;
+	store_memory_fail(f->database, 2, E_DAMAGED);
+	assert_int_equal(registrar_catch_up(a->registrar, false, &f->diag), E_DAMAGED);
+	assert_int_equal(a->registrar->fleet->applied, applied);
+	assert_false(a->registrar->fleet->damaged);
+	fleet_catch_up(f, a);
+	assert_true(fleet_instance(a, "xx")->options.tokens_required);
 }
 
 /* On its way: the operation goes on once it can be read. */
@@ -133,6 +171,8 @@ int main(void)
 		FLEET_TEST(files_are_applied_beside_a_damaged_row),
 		FLEET_TEST(a_damaged_row_that_is_mended_is_found),
 		FLEET_TEST(damage_among_changes_holds_up_none),
+		FLEET_TEST(a_change_that_is_damaged_does_not_end),
+		FLEET_TEST(what_could_not_be_read_is_not_applied),
 		FLEET_TEST(one_that_is_damaged_on_its_way_is_awaited),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
