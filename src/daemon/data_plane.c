@@ -99,7 +99,7 @@ static unsigned on_admit(void *ctx, struct http_peer *peer)
 	struct refusal *refusal = refusals_slot(&worker->refusals, peer->listener, &peer->addr);
 	if (refusals_may_cut_off(refusal, cap) &&
 		refusals_cut_off(refusal, peer->listener, &peer->addr, clock_mono_ms())) {
-		service_count_cut_off(&worker->service, NULL);
+		service_count_throttled(&worker->service, NULL);
 		return HTTP_CUT_OFF;
 	}
 	peer->generation = registry_generation(plane->registry);

@@ -357,7 +357,7 @@ void service_count(struct service_worker *worker, struct entry *entry, unsigned 
 	}
 }
 
-void service_count_cut_off(struct service_worker *worker, struct entry *entry)
+void service_count_throttled(struct service_worker *worker, struct entry *entry)
 {
 	count_both(worker, entry ? entry_stats(entry, worker->index) : NULL, STATS_THROTTLED);
 }
@@ -373,7 +373,7 @@ int service_answer(const struct service *service, struct service_worker *worker,
 	if (throttled(worker, entry ? entry : service->nobody, request->now_ns)) {
 		reply = empty(503);
 		reply.throttled = true;
-		service_count_cut_off(worker, entry);
+		service_count_throttled(worker, entry);
 	} else if (!entry) {
 		uint64_t unknown = atomic_load_explicit(&worker->unknown, memory_order_relaxed);
 		atomic_store_explicit(&worker->unknown, unknown + 1, memory_order_relaxed);

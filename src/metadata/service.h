@@ -125,8 +125,8 @@ void service_charge(const struct service_worker *worker, struct entry *entry, in
  */
 void service_count(struct service_worker *worker, struct entry *entry, unsigned status);
 
-/* Count a connection that was cut off for the throttle's sake. entry may be NULL. */
-void service_count_cut_off(struct service_worker *worker, struct entry *entry);
+/* Count what the throttle keeps away: a reply, or a connection that was cut off. entry may be NULL. */
+void service_count_throttled(struct service_worker *worker, struct entry *entry);
 
 /* Texts that are needed again and again: one worker's; zeroed before use. */
 struct service_dates {

@@ -157,8 +157,8 @@ static void counting_who_is_cut_off(void **state)
 	struct fixture *f = *state;
 	struct service_worker *worker = f->workers[0];
 	struct entry *entry = entry_of(f, "plain");
-	service_count_cut_off(worker, entry);
-	service_count_cut_off(worker, NULL);
+	service_count_throttled(worker, entry);
+	service_count_throttled(worker, NULL);
 	assert_int_equal(stats_get(&worker->stats, STATS_THROTTLED), 2);
 	assert_int_equal(entry_counter(f->registry, entry, STATS_THROTTLED), 1);
 	assert_int_equal(stats_get(&worker->stats, STATS_V1 + STATS_503), 0); /* no reply */
