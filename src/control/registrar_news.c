@@ -187,8 +187,9 @@ static int read_news(struct news *news, bool all, struct diag *diag)
 		rc = read_all(news, diag);
 		if (rc == E_PARTIAL) {
 			tell_damage(fleet, diag);
+		} else if (rc == 0) {
+			fleet->damaged = false;
 		}
-		fleet->damaged = rc == 0 ? false : fleet->damaged;
 		fleet->damaged_s = registrar->now_s();
 	}
 	rc = rc == E_PARTIAL ? 0 : rc;
@@ -385,11 +386,12 @@ static int look_for(struct registrar *registrar, struct str name, enum whereabou
 	struct store *store = registrar->store;
 	struct asking asking = {.host = registrar->host, .where = NOWHERE};
 	bool here = registry_find(registrar->registry, name) != NULL;
-	bool damaged =
-		registrar->fleet->damaged; /* one that is here may not be what it should be */
-	int rc = here && !damaged
-			 ? 0
-			 : store->ops->instance_get(store, name, on_whereabouts, &asking, diag);
+	/* Then one that is here may not be what it should be. */
+	bool damaged = registrar->fleet->damaged;
+	int rc = 0;
+	if (!here || damaged) {
+		rc = store->ops->instance_get(store, name, on_whereabouts, &asking, diag);
+	}
 	if (damaged && rc == E_DAMAGED) {
 		*ret_where = COMING; /* for all that can be known */
 		return 0;
