@@ -571,3 +571,14 @@ void store_memory_drop(struct store *store, struct str name)
 	(void)kept_instance(store, name);
 	table_remove(&memory_of(store)->kept, &key);
 }
+
+void store_memory_remember(struct store *store, struct str name, uint64_t revision)
+{
+	struct memory_item item = {.row = kept_instance(store, name)->row, .kind = MEMORY_GONE};
+	struct memory_item copy;
+	item.row.spec = item.row.file_spec = STR_EMPTY;
+	item.row.revision = revision;
+	if (item_copy(&item, &copy) < 0 || table_put(&memory_of(store)->kept, &copy) < 0) {
+		abort();
+	}
+}

@@ -30,6 +30,9 @@ void store_memory_damage(struct store *store, struct str name, bool damaged);
 /* As an operator deletes it by hand: nobody remembers that it was there. */
 void store_memory_drop(struct store *store, struct str name);
 
+/* As another build may have left it: a host's deletion is remembered of an instance that is there. */
+void store_memory_remember(struct store *store, struct str name, uint64_t revision);
+
 /* So much time passes, for quiet_ms of hosts. */
 void store_memory_wait(struct store *store, int64_t ms);
 

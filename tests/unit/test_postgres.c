@@ -250,6 +250,33 @@ static void test_damaged_rows_stop_no_others(void **state)
 		ops->instance_get(f->store, STR("b"), add_name, &lines, &f->diag), E_DAMAGED);
 }
 
+static int add_operation(void *ctx, const struct store_operation *operation)
+{
+	buf_add_f(ctx, "%.*s ", STR_FMT(operation->id));
+	return 0;
+}
+
+/* A younger one ends all the same. */
+static void test_damaged_operation_holds_up_no_other(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_ops *ops = f->store->ops;
+	struct buf lines = BUF_EMPTY;
+	struct store_operation operation = {
+		.resource = STR("a"), .host = STR("x"), .body = STR("{}"), .open = true};
+	begin(f);
+	for (const char *id = "abc"; *id; id++) {
+		operation.id = (struct str){id, 1};
+		assert_int_equal(ops->operation_put(f->store, &operation, &f->diag), 0);
+	}
+	commit(f);
+	(void)sql(f, "UPDATE operation SET sum = 0 WHERE id = 'b'");
+	assert_int_equal(ops->operation_open(f->store, STR("x"), add_operation, &lines, &f->diag),
+		E_PARTIAL);
+	assert_lines(&lines, "a c ");
+	assert_non_null(strstr(f->diag.text, "\"b\""));
+}
+
 /* The last of a page is one of them, and the only one of the last page. */
 static void test_damaged_rows_between_pages(void **state)
 {
@@ -547,6 +574,12 @@ static void test_users_that_may_not(void **state)
 	(void)sql(f, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO guest");
 	assert_int_equal(open_refused(f, url), -EACCES);
 	assert_non_null(strstr(f->diag.text, "this user may not change"));
+	(void)sql(f, "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO guest;"
+		     "REVOKE UPDATE ON audit FROM guest;" /* what is recorded stays so */
+		     "GRANT UPDATE ON ALL SEQUENCES IN SCHEMA public TO guest");
+	struct store *store = NULL;
+	assert_int_equal(store_open(str_of(url), &store, &f->diag), 0);
+	store_free(store);
 	(void)snprintf(hba, sizeof hba,
 		"COPY (VALUES ('host all guest 127.0.0.1/32 scram-sha-256'), ('local all all trust'),"
 		" ('host all all 127.0.0.1/32 trust')) TO '%s/data/pg_hba.conf'",
@@ -872,6 +905,7 @@ int main(void)
 		TEST(test_tables_of_others_are_left_alone),
 		TEST(test_damaged_rows_are_named),
 		TEST(test_damaged_rows_stop_no_others),
+		TEST(test_damaged_operation_holds_up_no_other),
 		TEST(test_damaged_rows_between_pages),
 		TEST(test_names_have_a_cap),
 		TEST(test_audits_in_pages),

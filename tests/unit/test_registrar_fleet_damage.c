@@ -141,6 +141,24 @@ static void what_could_not_be_read_is_not_applied(void **state)
 	assert_true(fleet_instance(a, "xx")->options.tokens_required);
 }
 
+/* What is remembered of one that has come back does not take it away. */
+static void one_that_is_there_has_not_gone(void **state)
+{
+	struct fleet_test *f = *state;
+	struct host *a = &f->hosts[0];
+	assert_int_equal(fleet_put(f, a, "name: other\n"), 0);
+	assert_int_equal(fleet_put(f, a, "[{name: bad}, {name: xx}]\n"), 0);
+	fleet_settle(f);
+	store_memory_remember(f->database, STR("xx"), 1);
+	store_memory_damage(f->database, STR("bad"), true);
+	fleet_restart(f, a);
+	fleet_find(f, a);
+	assert_non_null(fleet_instance(a, "xx"));
+	control_clock_s += REGISTRAR_BEAT_S;
+	fleet_catch_up(f, a);
+	assert_non_null(fleet_instance(a, "xx"));
+}
+
 /* On its way: the operation goes on once it can be read. */
 static void one_that_is_damaged_on_its_way_is_awaited(void **state)
 {
@@ -173,6 +191,7 @@ int main(void)
 		FLEET_TEST(damage_among_changes_holds_up_none),
 		FLEET_TEST(a_change_that_is_damaged_does_not_end),
 		FLEET_TEST(what_could_not_be_read_is_not_applied),
+		FLEET_TEST(one_that_is_there_has_not_gone),
 		FLEET_TEST(one_that_is_damaged_on_its_way_is_awaited),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
