@@ -15,6 +15,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#define EQUAL_AT_ONCE     16
 #define SIGNER_BITS       2048
 #define CERTIFICATE_DAYS  (30 * 365)
 #define BASE64_LINE_CHARS 64
@@ -59,7 +60,15 @@ void crypto_wipe_buf(struct buf *buf)
 
 bool crypto_equal(const void *a, const void *b, size_t n)
 {
-	return CRYPTO_memcmp(a, b, n) == 0;
+	const unsigned char *one = a, *other = b;
+	int differs = 0;
+	/* libcrypto takes sixteen bytes as two words, and any other number of them one by one. */
+	for (; n >= EQUAL_AT_ONCE; n -= EQUAL_AT_ONCE) {
+		differs |= CRYPTO_memcmp(one, other, EQUAL_AT_ONCE);
+		one += EQUAL_AT_ONCE;
+		other += EQUAL_AT_ONCE;
+	}
+	return (differs | CRYPTO_memcmp(one, other, n)) == 0;
 }
 
 int crypto_random(void *ret_bytes, size_t n)

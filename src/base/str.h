@@ -81,37 +81,8 @@ static inline bool str_ends(struct str s, struct str suffix)
 
 static inline bool str_is_blank(char c)
 {
-	return c == ' ' || c == '\t';
-}
-
-/*
- * Where the first byte is for which table & mask is not wanted, from at on; end when there is none.
- * With a constant mask and wanted that is three instructions a byte.
- */
-static inline const char *str_skip(
-	const char *at, const char *end, const uint8_t table[256], uint8_t mask, uint8_t wanted)
-{
-#define STR_IS_WANTED(c) ((table[(unsigned char)(c)] & mask) == wanted)
-	/* One look at the end for four bytes, as long as there are four. */
-	for (; end - at >= 4; at += 4) {
-		if (!STR_IS_WANTED(at[0])) {
-			return at;
-		}
-		if (!STR_IS_WANTED(at[1])) {
-			return at + 1;
-		}
-		if (!STR_IS_WANTED(at[2])) {
-			return at + 2;
-		}
-		if (!STR_IS_WANTED(at[3])) {
-			return at + 3;
-		}
-	}
-	while (at < end && STR_IS_WANTED(*at)) {
-		at++;
-	}
-	return at;
-#undef STR_IS_WANTED
+	/* Most are neither, which the first comparison tells. */
+	return (unsigned char)c <= ' ' && (c == ' ' || c == '\t');
 }
 
 /* Without spaces and tabs at both ends. */

@@ -1,5 +1,7 @@
 #include "http/http1.h"
 
+#include "base/block.h"
+
 #define VERSION_CHARS 8 /* HTTP/1.1 */
 
 /* Classes of bytes. */
@@ -44,73 +46,49 @@ static const uint8_t classes[256] = {
 /* Where the first byte outside the class is. */
 static inline const char *skip(const char *at, const char *end, uint8_t class)
 {
-	return str_skip(at, end, classes, class, class);
-}
-
-/* So many bytes are looked at in one go where there are as many. A comparison of two makes each 0 or 0xff. */
-#define BLOCK_BYTES 16
-typedef uint8_t block __attribute__((vector_size(BLOCK_BYTES)));
-
-static inline block block_at(const char *at)
-{
-	block bytes;
-	memcpy(&bytes, at, sizeof bytes);
-	return bytes;
-}
-
-/* Which byte of a comparison is the first that is not 0; BLOCK_BYTES when all are. */
-static inline size_t first_of(block found)
-{
-	uint64_t half[2];
-	memcpy(half, &found, sizeof half);
-	uint64_t bits = half[0] ? half[0] : half[1];
-	if (!bits) {
-		return BLOCK_BYTES;
+	while (at < end && classes[(unsigned char)*at] & class) {
+		at++;
 	}
-	int zeros = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_ctzll(bits)
-							      : __builtin_clzll(bits);
-	return (half[0] ? 0 : sizeof half[0]) + (size_t)zeros / 8;
+	return at;
 }
 
-/* What names of fields and paths are made of, nearly all of them: letters, and from '-' to '9'. */
-static inline block are_common(block bytes)
+/* What names of fields and paths are not made of, nearly all of them: letters, and from '-' to '9'. */
+static inline block are_rare(block bytes)
 {
-	return (block)((bytes | 0x20) - 'a' <= 'z' - 'a') | (block)(bytes - '-' <= '9' - '-');
+	return ~((block)((bytes | 0x20) - 'a' <= 'z' - 'a') | (block)(bytes - '-' <= '9' - '-'));
 }
 
-/* The same as skip() for field names: all that are common are in them, but for '/'. */
+static inline block are_rare_in_names(block bytes)
+{
+	return are_rare(bytes) | (block)(bytes == '/');
+}
+
+static inline block are_control(block bytes)
+{
+	return (block)(bytes < ' ') | (block)(bytes == 0x7f);
+}
+
+/* The same as skip() for field names, targets and field values; `from` is that of block_find(). */
 static inline const char *skip_name(const char *at, const char *end)
 {
-	size_t n = BLOCK_BYTES;
-	for (; n == BLOCK_BYTES && end - at >= BLOCK_BYTES; at += n) {
-		block bytes = block_at(at);
-		n = first_of(~are_common(bytes) | (block)(bytes == '/'));
-	}
-	return skip(at, end, IS_TOKEN);
+	at = block_find(at, at, end, are_rare_in_names);
+	return at < end && *at != ':' ? skip(at, end, IS_TOKEN) : at;
 }
 
-/* And for targets. */
-static inline const char *skip_target(const char *at, const char *end)
+static inline const char *skip_target(const char *from, const char *at, const char *end)
 {
-	size_t n = BLOCK_BYTES;
-	for (; n == BLOCK_BYTES && end - at >= BLOCK_BYTES; at += n) {
-		n = first_of(~are_common(block_at(at)));
-	}
-	return skip(at, end, IS_TARGET);
+	at = block_find(from, at, end, are_rare);
+	return at < end && *at != ' ' ? skip(at, end, IS_TARGET) : at;
 }
 
-/* And for field values: there is no control byte in them but HTAB. */
-static inline const char *skip_value(const char *at, const char *end)
+static inline const char *skip_value(const char *from, const char *at, const char *end)
 {
-	while (end - at >= BLOCK_BYTES) {
-		block bytes = block_at(at);
-		size_t n = first_of((block)(bytes < ' ') | (block)(bytes == 0x7f));
-		at += n;
-		if (n < BLOCK_BYTES && *at++ != '\t') {
-			return at - 1;
+	for (;; at++) {
+		at = block_find(from, at, end, are_control);
+		if (at == end || *at != '\t') {
+			return at;
 		}
 	}
-	return skip(at, end, IS_VALUE);
 }
 
 static enum http1_method method_of(struct str name)
@@ -180,7 +158,7 @@ static int parse_request_line(const char **at, const char *end, const struct htt
 		return 400;
 	}
 	const char *target = ++p;
-	p = skip_target(target, end);
+	p = skip_target(method, target, end);
 	req->target = (struct str){target, (size_t)(p - target)};
 	if (req->target.n > limits->target_bytes) {
 		return 414;
@@ -217,7 +195,7 @@ static int parse_request_line(const char **at, const char *end, const struct htt
 }
 
 /* NAME ":" OWS VALUE OWS CRLF. RFC 9112 5.1: no white space before the colon; 5.2: no folding. */
-static int parse_field(const char **at, const char *end, struct http1_field *field)
+static inline int parse_field(const char **at, const char *end, struct http1_field *field)
 {
 	const char *name = *at;
 	const char *p = skip_name(name, end);
@@ -229,7 +207,7 @@ static int parse_field(const char **at, const char *end, struct http1_field *fie
 	}
 	field->name = (struct str){name, (size_t)(p - name)};
 	const char *value = ++p;
-	p = skip_value(value, end);
+	p = skip_value(name, value, end);
 	if (p == end || (*p == '\r' && p + 1 == end)) {
 		return E_AGAIN;
 	}

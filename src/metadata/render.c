@@ -54,17 +54,16 @@ static inline char *put(char *at, struct str s)
 	return at + s.n;
 }
 
-static char *put_number(char *at, uint64_t value)
+static inline char *put_number(char *at, uint64_t value)
 {
-	char digits[NUMBER_CHARS], *first = digits + sizeof digits;
-	do {
-		*--first = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
-	while (first < digits + sizeof digits) {
-		*at++ = *first++;
+	unsigned n = 1;
+	for (uint64_t more = 10; n < NUMBER_CHARS && value >= more; more *= 10) {
+		n++;
 	}
-	return at;
+	for (unsigned i = n; i > 0; value /= 10) {
+		at[--i] = (char)('0' + value % 10);
+	}
+	return at + n;
 }
 
 static char *put_date(char *at, struct timefmt_memo *memo, int64_t unix_s)

@@ -16,72 +16,73 @@ static const unsigned char prefix[EXPIRY_AT] = {0x01, 0x00, 0x04, 0x00};
 
 static const char alphabet[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/* The value of a base64url character plus 1; 0 for what is none. */
+/* The value of a base64url character, with VALUE set; 0 for what is none. */
+#define VALUE 64
 static const uint8_t values[256] = {
-	['A'] = 1,
-	['B'] = 2,
-	['C'] = 3,
-	['D'] = 4,
-	['E'] = 5,
-	['F'] = 6,
-	['G'] = 7,
-	['H'] = 8,
-	['I'] = 9,
-	['J'] = 10,
-	['K'] = 11,
-	['L'] = 12,
-	['M'] = 13,
-	['N'] = 14,
-	['O'] = 15,
-	['P'] = 16,
-	['Q'] = 17,
-	['R'] = 18,
-	['S'] = 19,
-	['T'] = 20,
-	['U'] = 21,
-	['V'] = 22,
-	['W'] = 23,
-	['X'] = 24,
-	['Y'] = 25,
-	['Z'] = 26,
-	['a'] = 27,
-	['b'] = 28,
-	['c'] = 29,
-	['d'] = 30,
-	['e'] = 31,
-	['f'] = 32,
-	['g'] = 33,
-	['h'] = 34,
-	['i'] = 35,
-	['j'] = 36,
-	['k'] = 37,
-	['l'] = 38,
-	['m'] = 39,
-	['n'] = 40,
-	['o'] = 41,
-	['p'] = 42,
-	['q'] = 43,
-	['r'] = 44,
-	['s'] = 45,
-	['t'] = 46,
-	['u'] = 47,
-	['v'] = 48,
-	['w'] = 49,
-	['x'] = 50,
-	['y'] = 51,
-	['z'] = 52,
-	['0'] = 53,
-	['1'] = 54,
-	['2'] = 55,
-	['3'] = 56,
-	['4'] = 57,
-	['5'] = 58,
-	['6'] = 59,
-	['7'] = 60,
-	['8'] = 61,
-	['9'] = 62,
-	['-'] = 63,
-	['_'] = 64,
+	['A'] = VALUE + 0,
+	['B'] = VALUE + 1,
+	['C'] = VALUE + 2,
+	['D'] = VALUE + 3,
+	['E'] = VALUE + 4,
+	['F'] = VALUE + 5,
+	['G'] = VALUE + 6,
+	['H'] = VALUE + 7,
+	['I'] = VALUE + 8,
+	['J'] = VALUE + 9,
+	['K'] = VALUE + 10,
+	['L'] = VALUE + 11,
+	['M'] = VALUE + 12,
+	['N'] = VALUE + 13,
+	['O'] = VALUE + 14,
+	['P'] = VALUE + 15,
+	['Q'] = VALUE + 16,
+	['R'] = VALUE + 17,
+	['S'] = VALUE + 18,
+	['T'] = VALUE + 19,
+	['U'] = VALUE + 20,
+	['V'] = VALUE + 21,
+	['W'] = VALUE + 22,
+	['X'] = VALUE + 23,
+	['Y'] = VALUE + 24,
+	['Z'] = VALUE + 25,
+	['a'] = VALUE + 26,
+	['b'] = VALUE + 27,
+	['c'] = VALUE + 28,
+	['d'] = VALUE + 29,
+	['e'] = VALUE + 30,
+	['f'] = VALUE + 31,
+	['g'] = VALUE + 32,
+	['h'] = VALUE + 33,
+	['i'] = VALUE + 34,
+	['j'] = VALUE + 35,
+	['k'] = VALUE + 36,
+	['l'] = VALUE + 37,
+	['m'] = VALUE + 38,
+	['n'] = VALUE + 39,
+	['o'] = VALUE + 40,
+	['p'] = VALUE + 41,
+	['q'] = VALUE + 42,
+	['r'] = VALUE + 43,
+	['s'] = VALUE + 44,
+	['t'] = VALUE + 45,
+	['u'] = VALUE + 46,
+	['v'] = VALUE + 47,
+	['w'] = VALUE + 48,
+	['x'] = VALUE + 49,
+	['y'] = VALUE + 50,
+	['z'] = VALUE + 51,
+	['0'] = VALUE + 52,
+	['1'] = VALUE + 53,
+	['2'] = VALUE + 54,
+	['3'] = VALUE + 55,
+	['4'] = VALUE + 56,
+	['5'] = VALUE + 57,
+	['6'] = VALUE + 58,
+	['7'] = VALUE + 59,
+	['8'] = VALUE + 60,
+	['9'] = VALUE + 61,
+	['-'] = VALUE + 62,
+	['_'] = VALUE + 63,
 };
 
 int token_keys_init(struct token_keys *keys, const struct secret *secrets, size_t n)
@@ -144,22 +145,20 @@ static int decode(struct str text, unsigned char bytes[TOKEN_BYTES])
 	if (text.n != TOKEN_CHARS || p[TOKEN_CHARS - 1] != '=' || p[TOKEN_CHARS - 2] != '=') {
 		return E_SYNTAX;
 	}
-	size_t out = 0;
-	bool good = true;
-	for (size_t i = 0; i + 4 < TOKEN_CHARS; i += 4) {
+	unsigned char *out = bytes;
+	unsigned all = VALUE;
+	for (size_t i = 0; i + 4 < TOKEN_CHARS; i += 4, out += 3) {
 		unsigned a = values[p[i]], b = values[p[i + 1]], c = values[p[i + 2]],
 			 d = values[p[i + 3]];
-		good &= a && b && c && d;
-		unsigned v = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
-		bytes[out++] = (unsigned char)(v >> 16);
-		bytes[out++] = (unsigned char)(v >> 8);
-		bytes[out++] = (unsigned char)v;
+		all &= a & b & c & d;
+		unsigned v = (a << 18) + (b << 12) + (c << 6) + d - VALUE * 0x41041U;
+		put_u32(out, v << 8); /* the fourth byte is the next group's */
 	}
 	unsigned a = values[p[TOKEN_CHARS - 4]], b = values[p[TOKEN_CHARS - 3]];
+	all &= a & b;
+	*out = (unsigned char)(a << 2 | (b & 63) >> 4);
 	/* Canonical: the four bits that stand for nothing are zero. */
-	good &= a && b && ((b - 1) & 15) == 0;
-	bytes[out] = (unsigned char)((a - 1) << 2 | (b - 1) >> 4);
-	return good ? 0 : E_SYNTAX;
+	return all && (b & 15) == 0 ? 0 : E_SYNTAX;
 }
 
 static int mac_of(struct crypto_hmac *hmac, const struct token_owner *owner,

@@ -71,11 +71,16 @@ bool token_cache_find(const struct token_cache *cache, const struct token_owner 
 void token_cache_keep(struct token_cache *cache, const struct token_owner *owner, struct str text,
 	uint32_t expiry_s)
 {
-	struct slot fresh = {.epoch = owner->epoch, .expiry_s = expiry_s};
-	if (owner->instance_id.n >= ID_BYTES) {
+	uint64_t words[WORDS];
+	struct str id = owner->instance_id;
+	if (id.n >= ID_BYTES) {
 		return; /* ids that are given may be as long as they like */
 	}
-	memcpy(fresh.text, text.p, sizeof fresh.text);
-	memcpy(fresh.instance_id, owner->instance_id.p, owner->instance_id.n);
-	*slot_of(cache, fresh.text) = fresh;
+	memcpy(words, text.p, sizeof words);
+	struct slot *slot = slot_of(cache, words);
+	memcpy(slot->text, words, sizeof words);
+	memset(slot->instance_id, 0, sizeof slot->instance_id);
+	memcpy(slot->instance_id, id.p, id.n);
+	slot->epoch = owner->epoch;
+	slot->expiry_s = expiry_s;
 }

@@ -182,6 +182,40 @@ static void reads_nothing_behind_the_target(void **state)
 	}
 }
 
+/* What makes a path another one is seen wherever it stands, in targets of any length. */
+static void is_seen_anywhere(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *odd;
+		const char *becomes; /* NULL: is refused */
+	} odds[] = {{"//", "/"}, {"/../", NULL}, {"%41", "A"}, {"\t", NULL}, {"\x7f", NULL},
+		{"%", NULL}, {"/..?x", NULL}};
+	for (size_t i = 0; i < sizeof odds / sizeof odds[0]; i++) {
+		for (size_t before = 0; before < 50; before++) {
+			for (size_t after = 0; after < 50; after++) {
+				char text[128], memory[PATH_BYTES], expected[128];
+				const char *letters =
+					"rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr";
+				struct str path = STR("untouched");
+				bool slash;
+				(void)snprintf(text, sizeof text, "/%.*s%s%.*s", (int)before,
+					letters, odds[i].odd, (int)after, letters);
+				int rc = path_clean(str_of(text), memory, &path, &slash);
+				assert_int_equal(rc, odds[i].becomes ? 0 : E_SYNTAX);
+				(void)snprintf(expected, sizeof expected, "%.*s%s%.*s", (int)before,
+					letters, odds[i].becomes ? odds[i].becomes : "", (int)after,
+					letters);
+				size_t n = strlen(expected);
+				bool ends = n > 0 && expected[n - 1] == '/';
+				bool begins = expected[0] == '/'; /* three slashes in a row */
+				struct str is = {expected + begins, n - ends - (begins && n > 1)};
+				assert_true(rc < 0 || str_eq(path, is));
+			}
+		}
+	}
+}
+
 /* Where something had to be decoded, the result has to fit. */
 static void limit(void **state)
 {
@@ -225,6 +259,7 @@ int main(void)
 		cmocka_unit_test(table),
 		cmocka_unit_test(nul_is_refused),
 		cmocka_unit_test(reads_nothing_behind_the_target),
+		cmocka_unit_test(is_seen_anywhere),
 		cmocka_unit_test(limit),
 		cmocka_unit_test(segments),
 	};
