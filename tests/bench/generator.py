@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import statistics
 import subprocess
 import time
@@ -141,20 +142,23 @@ def measure(bench, server, arguments, argv=None, load_cores=None):
     }
 
 
+def shuffled(labels):
+    """In any order: what disturbs the machine every few seconds would meet the same one in each round."""
+    return random.sample(list(labels), len(labels))
+
+
 def interleave(runs, rounds, say, what):
-    """Rounds of all runs in turn, each time another one first; without round 0, which warms up.
+    """Rounds of all runs, each in another order; without round 0, which warms up.
 
     runs  {label: function that measures once}
     """
     results = {label: [] for label in runs}
-    order = list(runs)
     for number in range(rounds + 1):
-        for label in order:
+        for label in shuffled(runs):
             say(f"{what}: round {number} of {rounds}, {label}")
             result = runs[label]()
             if number > 0:
                 results[label].append(result)
-        order = order[1:] + order[:1]
     return results
 
 

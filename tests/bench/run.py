@@ -184,7 +184,7 @@ def measure_works(bench, options, result, others):
             begin_s = time.monotonic()
             try:
                 done = works.run_work(bench, work, servers, options.rounds, options.seconds, say)
-                result["works"].append(done | {"rounds": options.rounds})
+                result["works"].append(done)
             except BenchError as error:
                 result["failed"][work.key] = str(error)
             result["took_s"][work.key] = time.monotonic() - begin_s
