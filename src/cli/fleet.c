@@ -15,20 +15,22 @@ static const struct column {
 };
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
-/* "12 s", "3 min", "2 h", "5 d" */
+/* "12 s", "3 min", "2 h", "5 d"; "stopped 12 s" */
 static void add_ago(struct table *table, const json_t *host)
 {
 	static const struct {
 		double most_s, unit_s;
 		const char *unit;
 	} units[] = {{120, 1, "s"}, {7200, 60, "min"}, {172800, 3600, "h"}, {1e15, 86400, "d"}};
-	char text[32];
+	char text[48];
+	bool stopped = json_is_true(json_object_get(host, "stopped"));
 	double ago_s = json_number_value(json_object_get(host, "lastContactSeconds"));
 	size_t i = 0;
 	while (i < 3 && ago_s >= units[i].most_s) {
 		i++;
 	}
-	(void)snprintf(text, sizeof text, "%.0f %s", ago_s / units[i].unit_s, units[i].unit);
+	(void)snprintf(text, sizeof text, "%s%.0f %s", stopped ? "stopped " : "",
+		ago_s / units[i].unit_s, units[i].unit);
 	table_add(table, str_of(text));
 }
 

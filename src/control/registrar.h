@@ -148,6 +148,12 @@ bool registrar_has_copy(struct registrar *registrar);
 MUST_CHECK int registrar_attach(
 	struct registrar *registrar, struct store *database, struct diag *diag);
 
+/*
+ * Tell the database, if it can be reached, that this host ends in good order: others need not wait until it has been
+ * quiet for long. Before another daemon may take the host's name.
+ */
+void registrar_sign_off(struct registrar *registrar);
+
 /* Do not ask it any more. */
 void registrar_detach(struct registrar *registrar);
 
@@ -180,8 +186,8 @@ MUST_CHECK int registrar_forget_host(
 
 /*
  * All hosts (an array) in order of their names: `name`, `version`, `instances`, `revision`, `applied`,
- * `lag` (how many changes it does not have yet) and `lastContactSeconds` (ago). Where there is only one,
- * itself, without a name.
+ * `lag` (how many changes it does not have yet), `lastContactSeconds` (ago) and `stopped` (with that, in good
+ * order). Where there is only one, itself, without a name.
  */
 MUST_CHECK int registrar_hosts(struct registrar *registrar, json_t **ret_hosts, struct diag *diag);
 

@@ -147,6 +147,7 @@ struct contact {
 	struct str version;
 	uint64_t applied;
 	uint64_t instances;
+	bool stopped;
 };
 
 static void set_contact(struct store_host *host, const void *ctx)
@@ -155,16 +156,18 @@ static void set_contact(struct store_host *host, const void *ctx)
 	host->version = contact->version;
 	host->applied = contact->applied;
 	host->instances = contact->instances;
+	host->stopped = contact->stopped;
 }
 
-/* That this host is there, and how far it is. */
-static int tell(struct registrar *registrar)
+/* That this host is there, and how far it is; or that it will not be there any more. */
+static int tell(struct registrar *registrar, bool stopped)
 {
 	struct store *store = registrar->store;
 	struct fleet *fleet = registrar->fleet;
 	const struct contact contact = {.version = str_of(fleet->version),
 		.applied = fleet->applied,
-		.instances = registry_count(registrar->registry)};
+		.instances = registry_count(registrar->registry),
+		.stopped = stopped};
 	TRY(store->ops->begin(store, NULL));
 	int rc = host_row_change(store, registrar->host, set_contact, &contact, NULL);
 	TRY(store_end(store, rc, NULL));
@@ -266,11 +269,21 @@ bool registrar_acknowledge(struct registrar *registrar)
 		bool passed = registry_passed(registrar->registry, fleet->mark);
 		bool due = fleet->told != fleet->applied ||
 			   registrar->now_s() >= fleet->beat_s + REGISTRAR_BEAT_S;
-		bool done = !due || (passed && tell(registrar) == 0);
+		bool done = !due || (passed && tell(registrar, false) == 0);
 		waits = !done || fleet->n_leaving > 0 || registrar->n_waiting > 0;
 	}
 	pthread_mutex_unlock(&registrar->lock);
 	return waits;
+}
+
+void registrar_sign_off(struct registrar *registrar)
+{
+	pthread_mutex_lock(&registrar->lock);
+	if (fleet_store_is_attached(registrar->store)) {
+		(void)tell(registrar,
+			true); /* else it is not heard of any more, which says so later */
+	}
+	pthread_mutex_unlock(&registrar->lock);
 }
 
 /* --- points ---------------------------------------------------------------------------------- */
@@ -330,7 +343,7 @@ struct leader {
 static int on_candidate(void *ctx, const struct store_host *host)
 {
 	struct leader *leader = ctx;
-	if (host->quiet_ms >= REGISTRAR_QUIET_MS) {
+	if (registrar_host_is_gone(host, REGISTRAR_QUIET_MS)) {
 		return 0;
 	}
 	leader->is_own = str_eq(host->name, leader->own);
@@ -359,11 +372,11 @@ bool registrar_leads(struct registrar *registrar)
 static int on_host(void *ctx, const struct store_host *host)
 {
 	uint64_t lag = host->revision > host->applied ? host->revision - host->applied : 0;
-	json_t *view = json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:f}", "name",
+	json_t *view = json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:f, s:b}", "name",
 		json_from_str(host->name), "version", json_from_str(host->version), "instances",
 		(json_int_t)host->instances, "revision", (json_int_t)host->revision, "applied",
 		(json_int_t)host->applied, "lag", (json_int_t)lag, "lastContactSeconds",
-		(double)host->quiet_ms / 1000);
+		(double)host->quiet_ms / 1000, "stopped", host->stopped);
 	return json_array_append_new(ctx, view) < 0 ? -ENOMEM : 0;
 }
 

@@ -154,12 +154,13 @@ static int find_host(struct registrar *registrar, struct str name, struct store_
 /* Where nobody may be nobody would answer its guest. */
 static int check_there(const struct move *move, const struct store_host *host, struct diag *diag)
 {
-	return host->quiet_ms < REGISTRAR_LATE_MS
+	const char *what = host->stopped ? "was stopped" : "may be gone: the database heard of it";
+	return !registrar_host_is_gone(host, REGISTRAR_LATE_MS)
 		       ? 0
 		       : diag_set(diag, E_DENIED,
-				 "host '%.*s' may be gone: the database heard of it %lld seconds ago; "
-				 "--force moves instance '%.*s' all the same",
-				 STR_FMT(move->host), (long long)(host->quiet_ms / 1000),
+				 "host '%.*s' %s %lld seconds ago; --force moves instance '%.*s' "
+				 "all the same",
+				 STR_FMT(move->host), what, (long long)(host->quiet_ms / 1000),
 				 STR_FMT(move->name));
 }
 
@@ -225,7 +226,7 @@ static int check_forgettable(struct registrar *registrar, struct str name, struc
 	struct store_host host;
 	struct left left = {.host = name};
 	TRY(find_host(registrar, name, &host, diag));
-	if (host.quiet_ms < REGISTRAR_QUIET_MS) {
+	if (!registrar_host_is_gone(&host, REGISTRAR_QUIET_MS)) {
 		return diag_set(diag, E_EXISTS,
 			"host '%.*s' may be there: the database heard of it %lld seconds ago; it "
 			"can be forgotten after %lld",

@@ -32,6 +32,11 @@ struct waiting {
 #define REGISTRAR_LATE_MS  (2 * INT64_C(1000) * REGISTRAR_BEAT_S)
 #define REGISTRAR_QUIET_MS (4 * INT64_C(1000) * REGISTRAR_BEAT_S)
 
+static inline bool registrar_host_is_gone(const struct store_host *host, int64_t after_ms)
+{
+	return host->stopped || host->quiet_ms >= after_ms;
+}
+
 /* An instance that is on its way to another host: taken from here, and not yet given away. */
 struct leaving {
 	char *name;

@@ -265,6 +265,9 @@ void fleet_link_free(struct fleet_link *link)
 		(void)!write(link->wake_fd, &one, sizeof one); /* 64 bits are never full */
 		pthread_join(link->thread, NULL);
 	}
+	if (link->listener) {
+		registrar_sign_off(link->config.registrar);
+	}
 	postgres_listen_free(link->listener);
 	close(link->wake_fd);
 	free(link);

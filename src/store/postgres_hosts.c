@@ -5,19 +5,20 @@
 
 #define FIRST_ROWS 16 /* who looks for the leader stops soon */
 
-/* Of the server's clock, so that all daemons' are measured by one. */
+/* Of the server's clock, so that all daemons' are measured by one. put_ms is negative of a host that has stopped. */
 #define NOW_MS "(extract(epoch FROM clock_timestamp()) * 1000)::int8"
 
-#define HOST_READ                                                  \
-	"SELECT name, version, applied, instances, recorded, sum," \
-	" coalesce(revision, 0), greatest(" NOW_MS " - put_ms, 0)" \
+#define HOST_READ                                                                                \
+	"SELECT name, version, applied, instances, recorded, sum,"                               \
+	" coalesce(revision, 0), greatest(" NOW_MS " - abs(put_ms), 0), (put_ms < 0)::int::int8" \
 	" FROM host LEFT JOIN counter ON counter.host = host.name"
 
 const char *const postgres_hosts_sql[POSTGRES_STATEMENTS] = {
-	[HOST_PUT] = ("INSERT INTO host (name, version, applied, instances, recorded, sum, put_ms)"
-		      " VALUES ($1, $2, $3, $4, $5, $6, " NOW_MS ") ON CONFLICT (name) DO UPDATE"
-		      " SET version = $2, applied = $3, instances = $4, recorded = $5, sum = $6,"
-		      " put_ms = excluded.put_ms"),
+	[HOST_PUT] =
+		("INSERT INTO host (name, version, applied, instances, recorded, sum, put_ms)"
+		 " VALUES ($1, $2, $3, $4, $5, $6, $7 * " NOW_MS ") ON CONFLICT (name) DO UPDATE"
+		 " SET version = $2, applied = $3, instances = $4, recorded = $5, sum = $6,"
+		 " put_ms = excluded.put_ms"),
 	[HOST_DELETE] = "DELETE FROM host WHERE name = $1",
 	[HOST_GET] = HOST_READ " WHERE name = $1",
 	[HOST_LOCK] = HOST_READ " WHERE name = $1 FOR UPDATE OF host",
@@ -26,7 +27,7 @@ const char *const postgres_hosts_sql[POSTGRES_STATEMENTS] = {
 		HOST_READ " WHERE name >= $1 AND (name > $1 OR $2 = 1) ORDER BY name LIMIT $3",
 };
 
-enum host_column { NAME, VERSION, APPLIED, INSTANCES, RECORDED, SUM, REVISION, QUIET_MS };
+enum host_column { NAME, VERSION, APPLIED, INSTANCES, RECORDED, SUM, REVISION, QUIET_MS, STOPPED };
 
 int postgres_host_put(struct store *store, const struct store_host *host, struct diag *diag)
 {
@@ -42,6 +43,7 @@ int postgres_host_put(struct store *store, const struct store_host *host, struct
 	postgres_add_number(&params, kept.instances);
 	postgres_add_number(&params, kept.recorded);
 	postgres_add_number(&params, row_sum_host(&kept, 0));
+	postgres_add_number(&params, kept.stopped ? (uint64_t)-1 : 1);
 	return postgres_change(s, HOST_PUT, &params, NULL, diag);
 }
 
@@ -85,6 +87,7 @@ static int on_step(struct postgres_store *s, const PGresult *row, void *ctx, str
 		.instances = row_number(row, INSTANCES),
 		.recorded = row_number(row, RECORDED),
 		.quiet_ms = (int64_t)row_number(row, QUIET_MS),
+		.stopped = row_number(row, STOPPED) != 0,
 	};
 	if (++reader->n == reader->most) {
 		TRY(postgres_keep(&reader->name, host.name, diag));

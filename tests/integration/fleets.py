@@ -104,7 +104,8 @@ class Fleet:
         there = {host.host for host in self.running()}
 
         def known():
-            return there <= {one["name"] for one in ask(self.running()[0], "GetFleet").ok()["hosts"]}
+            hosts = ask(self.running()[0], "GetFleet").ok()["hosts"]
+            return there <= {one["name"] for one in hosts if not one["stopped"]}
 
         wire.wait_until(known, "the hosts to be known")
 

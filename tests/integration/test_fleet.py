@@ -258,7 +258,7 @@ def test_a_host_is_forgotten_when_it_has_gone_for_good(fleet):
     a, b = fleet.start("a", "b")
     put(b, instance(1))
     a.cli("fleet", "--forget", "b").refused("'b'")
-    b.stop()
+    b.kill9()
     a.cli("fleet", "--forget", "b").refused("seconds ago")
     fleet.psql("update host set put_ms = put_ms - 200000 where name = 'b'")
     a.cli("fleet", "--forget", "b").refused("instances")
@@ -270,6 +270,25 @@ def test_a_host_is_forgotten_when_it_has_gone_for_good(fleet):
     b.start()
     fleet.wait_known()
     assert [one["name"] for one in ask(a, "GetFleet").ok()["hosts"]] == ["a", "b"]
+
+
+def test_a_host_that_is_stopped_says_so(fleet):
+    a, b = fleet.start("a", "b")
+    put(a, instance(1))
+    b.stop()
+    hosts = {one["name"]: one["stopped"] for one in ask(a, "GetFleet").ok()["hosts"]}
+    assert hosts == {"a": False, "b": True}
+    assert re.search(r"^b .* stopped \d+ s$", a.cli("fleet").ok().out, re.MULTILINE)
+    a.cli("instance", "move", "web-1", "--to", "b").refused("was stopped")
+    b.start()
+    fleet.wait_known()
+    assert not any(one["stopped"] for one in ask(a, "GetFleet").ok()["hosts"])
+    move(a, "web-1", "b")
+    wire.wait_until(lambda: b.client("127.0.1.1").get(ID).status == 200, "the move")
+    b.stop()
+    move(a, "web-1", "a", "--force")
+    a.cli("fleet", "--forget", "b").ok()
+    fleet.check_quiet()
 
 
 def test_passwords_are_not_shown(fleet):

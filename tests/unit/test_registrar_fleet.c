@@ -702,6 +702,36 @@ static void a_host_is_forgotten_when_it_is_gone(void **state)
 	assert_int_equal(fleet_start(f, c), 0); /* for the teardown */
 }
 
+/* Others know at once, and what else it writes at its end changes nothing about that. */
+static void a_host_that_stops_says_so(void **state)
+{
+	struct fleet_test *f = *state;
+	struct host *a = &f->hosts[0], *b = &f->hosts[1];
+	json_t *hosts;
+	assert_int_equal(fleet_put(f, b, "name: xx\n"), 0);
+	assert_true(leads(a));
+	registrar_sign_off(a->registrar);
+	registrar_end(a->registrar);
+	assert_true(leads(b));
+	assert_int_equal(fleet_move(f, b, NULL, "xx", "a", false), E_DENIED);
+	assert_non_null(strstr(f->diag.text, "host 'a' was stopped 0 seconds ago"));
+	assert_int_equal(registrar_hosts(b->registrar, &hosts, &f->diag), 0);
+	assert_true(json_is_true(json_object_get(host_in(hosts, 0, "a"), "stopped")));
+	assert_true(json_is_false(json_object_get(host_in(hosts, 1, "b"), "stopped")));
+	json_decref(hosts);
+	/* It comes back. */
+	control_clock_s += REGISTRAR_BEAT_S;
+	assert_false(registrar_acknowledge(a->registrar));
+	assert_true(leads(a));
+	registrar_sign_off(a->registrar);
+	assert_int_equal(registrar_forget_host(b->registrar, NULL, STR("a"), &f->diag), 0);
+	/* Without its database it says nothing, and that is all. */
+	fleet_lose(b);
+	unsigned calls = store_shared_calls(b->connection);
+	registrar_sign_off(b->registrar);
+	assert_int_equal(store_shared_calls(b->connection), calls + 1);
+}
+
 /* --- what was counted -------------------------------------------------------------------------- */
 
 static void count(struct host *h, const char *name, uint64_t n)
@@ -825,6 +855,7 @@ int main(void)
 		FLEET_TEST(hosts_are_told_of),
 		FLEET_TEST(the_first_that_is_there_leads),
 		FLEET_TEST(a_host_is_forgotten_when_it_is_gone),
+		FLEET_TEST(a_host_that_stops_says_so),
 		FLEET_TEST(counts_are_read_everywhere),
 		FLEET_TEST(counts_wait_while_the_database_is_away),
 	};

@@ -450,9 +450,9 @@ static void test_operations_of_hosts(void **state)
 
 static int add_host(void *ctx, const struct store_host *host)
 {
-	buf_add_f(ctx, "%.*s %.*s %llu %llu %llu\n", STR_FMT(host->name), STR_FMT(host->version),
+	buf_add_f(ctx, "%.*s %.*s %llu %llu %llu%s\n", STR_FMT(host->name), STR_FMT(host->version),
 		(unsigned long long)host->applied, (unsigned long long)host->instances,
-		(unsigned long long)host->recorded);
+		(unsigned long long)host->recorded, host->stopped ? " stopped" : "");
 	assert_true(host->quiet_ms >= 0 && host->quiet_ms < (int64_t)1000 * 60 * 60);
 	return 1; /* only < 0 ends anything */
 }
@@ -580,6 +580,26 @@ static void test_quiet_rises(void **state)
 	assert_true(host_of(f, "y").quiet_ms >= 20);
 }
 
+/* It is quiet from then on, and not any more stopped once it is heard of again. */
+static void test_a_host_stops(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_host last = {.name = STR("x"), .version = STR("1"), .stopped = true};
+	begin(f);
+	put_host(f, "x", "1", 0);
+	assert_int_equal(f->store->ops->host_put(f->store, &last, &f->diag), 0);
+	put_host(f, "y", "1", 0);
+	commit(f);
+	assert_true(wait_for_quiet(f, "x", 20));
+	reopen(f);
+	assert_hosts(f, "x 1 0 0 0 stopped\ny 1 0" RECORDED);
+	assert_true(host_of(f, "x").quiet_ms >= 20);
+	begin(f);
+	put_host(f, "x", "1", 0);
+	commit(f);
+	assert_hosts(f, "x 1 0" RECORDED "y 1 0" RECORDED);
+}
+
 /* --- transactions and callbacks -------------------------------------------------------------- */
 
 static int stop_row(void *ctx, const struct store_instance *row)
@@ -687,7 +707,8 @@ static int random_other(struct store *store, uint32_t dice)
 {
 	char name[16];
 	(void)snprintf(name, sizeof name, "h%u", dice / 4096 % RANDOM_HOSTS);
-	struct store_host host = {.name = str_of(name), .applied = dice};
+	struct store_host host = {
+		.name = str_of(name), .applied = dice, .stopped = (dice & 0x200000) != 0};
 	struct store_operation operation = {
 		.id = str_of(name), .host = host.name, .open = (dice & 0x100000) != 0};
 	switch (dice / 16 % 5) {
@@ -826,6 +847,7 @@ int main(void)
 		EACH(test_hosts),
 		EACH(test_hosts_and_their_instances),
 		EACH(test_quiet_rises),
+		EACH(test_a_host_stops),
 		EACH(test_callbacks_can_stop),
 		EACH(test_changes_need_a_transaction),
 		EACH(test_same_as_the_fake),
