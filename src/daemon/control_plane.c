@@ -246,6 +246,15 @@ static int make(struct door *door, uint16_t id, struct diag *diag)
 	return 0;
 }
 
+static void tell_where(const struct control_plane *plane)
+{
+	const struct config_control *control = &plane->config.settings->control;
+	char text[LISTEN_TEXT_BYTES];
+	listen_format(&control->address, control->port, text);
+	LOG(LOG_INFO, "control", "listening", LOG_TEXT("address", text),
+		LOG_TEXT("socket", plane->socket));
+}
+
 /* Nobody is answered before both listen. */
 static int start(struct control_plane *plane, struct diag *diag)
 {
@@ -254,6 +263,7 @@ static int start(struct control_plane *plane, struct diag *diag)
 		plane->doors[i].socket = i == BY_SOCKET;
 		TRY(make(&plane->doors[i], (uint16_t)(plane->config.first_id + i), diag));
 	}
+	tell_where(plane);
 	for (unsigned i = 0; i < DOORS; i++) {
 		struct door *door = &plane->doors[i];
 		int rc = -pthread_create(&door->thread, NULL, run, door);

@@ -85,12 +85,13 @@ static void report_address(
 static void tell(const struct spot *spot, const char *what)
 {
 	char text[LISTEN_TEXT_BYTES];
-	if (spot->netif.index == 0) {
-		return; /* it was there from the start, as everybody expects */
-	}
 	listen_format(&spot->listen->address, spot->listen->port, text);
-	LOG(LOG_INFO, "listen", what, LOG_TEXT("address", text),
-		LOG_TEXT("interface", spot->netif.name));
+	if (spot->netif.index) {
+		LOG(LOG_INFO, "listen", what, LOG_TEXT("address", text),
+			LOG_TEXT("interface", spot->netif.name));
+	} else {
+		LOG(LOG_INFO, "listen", what, LOG_TEXT("address", text));
+	}
 }
 
 /* --- addresses ------------------------------------------------------------------------------- */
@@ -195,7 +196,9 @@ static void close_spot(struct follow *follow, struct spot *spot)
 {
 	if (spot->number >= 0) {
 		follow->handler_.close(follow->handler_.ctx, (unsigned)spot->number);
-		tell(spot, "not listening any more");
+		if (spot->netif.index) {
+			tell(spot, "not listening any more"); /* others stay until the end */
+		}
 		spot->number = -1;
 	}
 	take_away(follow, spot);

@@ -51,6 +51,17 @@ def counted(service, before, **want):
     assert rise(now) == want
 
 
+def test_the_log_says_where_it_listens(service):
+    lines = [line.split(" ", 2)[2] for line in service.log().splitlines() if "msg=listening" in line]
+    control = f"address=127.0.0.1:{service.control_port} socket={service.socket_path}"
+    guests = [f"127.0.0.1:{service.port}"]
+    guests += [f"[::1]:{service.port}"] if service.ipv6 else []
+    assert lines == [
+        f"src=control msg=listening {control}",
+        *(f"src=listen msg=listening address={address}" for address in guests),
+    ]
+
+
 def test_metrics_speak_prometheus(service):
     reply = service.control_get("/metrics")
     assert reply.status == 200
