@@ -46,7 +46,7 @@ static inline unsigned block_bits(block found)
 	memcpy(half, &found, sizeof half);
 	for (unsigned i = 0; i < 2; i++) {
 		uint64_t ones = half[i] & UINT64_C(0x0101010101010101);
-		/* The product has each of the eight in a place of its own, of which its highest byte is the sum. */
+		/* Bit 8i goes to bit 56 + i; no two products meet in one bit, so nothing is carried. */
 		uint64_t places = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 					  ? UINT64_C(0x0102040810204080)
 					  : UINT64_C(0x8040201008040201);

@@ -622,9 +622,9 @@ static void stop(struct daemon *daemon)
 	control_plane_free(daemon->control);
 	spaces_stop(daemon->spaces);
 	data_plane_free(daemon->data);
-	fleet_link_free(daemon->link);
-	spaces_free(daemon->spaces);      /* addresses go last: replies leave by them */
 	registrar_end(daemon->registrar); /* nobody counts any more */
+	fleet_link_free(daemon->link);    /* what the fleet hears of us last is that we end */
+	spaces_free(daemon->spaces);      /* addresses go last: replies leave by them */
 	feed_free(daemon->feed);
 	registrar_free(daemon->registrar);
 	registry_free(daemon->registry);

@@ -85,13 +85,20 @@ static void report_address(
 static void tell(const struct spot *spot, const char *what)
 {
 	char text[LISTEN_TEXT_BYTES];
-	listen_format(&spot->listen->address, spot->listen->port, text);
-	if (spot->netif.index) {
-		LOG(LOG_INFO, "listen", what, LOG_TEXT("address", text),
-			LOG_TEXT("interface", spot->netif.name));
-	} else {
-		LOG(LOG_INFO, "listen", what, LOG_TEXT("address", text));
+	struct log_field fields[3];
+	size_t n = 0;
+	if (!log_enabled(LOG_INFO)) {
+		return;
 	}
+	listen_format(&spot->listen->address, spot->listen->port, text);
+	fields[n++] = LOG_TEXT("address", text);
+	if (spot->netif.index) {
+		fields[n++] = LOG_TEXT("interface", spot->netif.name);
+	}
+	if (spot->listen->netns.n) {
+		fields[n++] = LOG_STR("netns", spot->listen->netns);
+	}
+	log_write(LOG_INFO, "listen", what, fields, n);
 }
 
 /* --- addresses ------------------------------------------------------------------------------- */

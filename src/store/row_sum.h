@@ -23,7 +23,7 @@ uint64_t row_sum_deleted(struct str host, struct str name, uint64_t revision);
 
 uint64_t row_sum_secret(struct str name, struct str value);
 
-/* put_ms: when the host was put; 0 where only the store knows. */
+/* put_ms: when the host was put, negative where it stopped then; 0 where only the store knows. */
 uint64_t row_sum_host(const struct store_host *host, int64_t put_ms);
 
 uint64_t row_sum_operation(const struct store_operation *operation);

@@ -63,7 +63,7 @@ struct store_host {
 	struct str version; /* of its daemon */
 	uint64_t revision;  /* set by the store: as revision_get() */
 	uint64_t applied;   /* the revision that its guests see */
-	uint64_t instances; /* that it serves */
+	uint64_t instances; /* that it serves, or served when it stopped */
 	uint64_t recorded;  /* the number of its last batch of metric points that is in the store */
 	bool stopped;       /* it has ended in good order, and said so by its last host_put() */
 	int64_t quiet_ms;   /* set by the store, by its own clock: since the last host_put() */

@@ -142,9 +142,13 @@ def measure(bench, server, arguments, argv=None, load_cores=None):
     }
 
 
-def shuffled(labels):
-    """In any order: what disturbs the machine every few seconds would meet the same one in each round."""
-    return random.sample(list(labels), len(labels))
+def shuffled(labels, last=None):
+    """In any order: what disturbs the machine every few seconds would meet the same one in each round.
+
+    last  who had the last turn before, and so not the first now, if there is another one
+    """
+    order = random.sample(list(labels), len(labels))
+    return order[1:] + order[:1] if order[0] == last else order
 
 
 def interleave(runs, rounds, say, what):
@@ -153,8 +157,9 @@ def interleave(runs, rounds, say, what):
     runs  {label: function that measures once}
     """
     results = {label: [] for label in runs}
+    label = None
     for number in range(rounds + 1):
-        for label in shuffled(runs):
+        for label in shuffled(runs, label):
             say(f"{what}: round {number} of {rounds}, {label}")
             result = runs[label]()
             if number > 0:

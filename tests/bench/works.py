@@ -85,8 +85,8 @@ WORKS = (
         "5,000 new connections a second",
         ("--mode", "new", "--connections", 2000, "--rate", 5000),
         main="p99_us",
-        share=0.3,  # one stall of the machine's is one round's, and there are others
-        times=4,
+        share=0.4,  # one stall of the machine's is one round's, and there are others
+        times=3,
     ),
 )
 
@@ -182,13 +182,15 @@ def late_of_nobody(bench, work, seconds):
 
 def try_settings(bench, work, servers, seconds, say):
     """nginx's settings in short rounds: {setting: median of the main figure}; {} without nginx."""
-    load = load_of(work, seconds, TRIAL_SHARE)
+    load = load_of(work, seconds, TRIAL_SHARE if work.times == 1 else 1.0)
     figures = {s: [] for s in SETTINGS if nginx_label(s) in servers}
-    for number in range(TRIALS):
-        for setting, values in figures.items():
-            say(f"{work.key}: nginx's settings, {number + 1} of {TRIALS}, {setting}")
+    trials = TRIALS * work.times
+    for number in range(trials):
+        for setting in shuffled(figures):
+            say(f"{work.key}: nginx's settings, {number + 1} of {trials}, {setting}")
             server = servers[nginx_label(setting)]
-            values.append(one_round(bench, work, server, load, SAMPLE_TOKEN)[work.main])
+            result = one_round(bench, work, server, load, SAMPLE_TOKEN)
+            figures[setting].append(result[work.main])
         if work.count:
             time.sleep(PORTS_FREE_S)
     return {setting: statistics.median(values) for setting, values in figures.items()}
@@ -208,10 +210,11 @@ def run_work(bench, work, servers, rounds, seconds, say):
     tokens = {label: token_for(server) for label, server in servers.items()}
     results = {label: [] for label in servers}
     nobody = []
+    label = None
     for number in range(rounds + 1):
         if work.rate and number > 0:
             nobody.append(late_of_nobody(bench, work, seconds * work.share))
-        for label in shuffled(servers):
+        for label in shuffled(servers, label):
             say(f"{work.key}: round {number} of {rounds}, {label}")
             result = one_round(bench, work, servers[label], load, tokens[label])
             check(work, label, result)

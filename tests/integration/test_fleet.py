@@ -291,6 +291,22 @@ def test_a_host_that_is_stopped_says_so(fleet):
     fleet.check_quiet()
 
 
+def test_that_it_stops_is_the_last_that_a_host_says(fleet):
+    """Else one that was forgotten at once would be there again, by the counts that it sends at its end."""
+    a, b = fleet.start("a", "b")
+    put(b, instance(1))
+    fleet.psql("create table after_stop (n int)")
+    fleet.psql("create function note() returns trigger language plpgsql security definer as"
+               " 'begin insert into after_stop values (1); return new; end'")  # fmt: skip
+    fleet.psql("create trigger note before update on host for each row when (old.put_ms < 0)"
+               " execute function note()")  # fmt: skip
+    assert b.client("127.0.1.1").get(ID).status == 200  # counted
+    b.stop()
+    assert fleet.psql("select recorded > 0, put_ms < 0 from host where name = 'b'") == [["t", "t"]]
+    assert fleet.psql("select count(*) from after_stop") == [["0"]]
+    fleet.check_quiet()
+
+
 def test_passwords_are_not_shown(fleet):
     a = fleet.host("a")
     shown = a.cli("config", "show").ok().out
