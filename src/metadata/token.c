@@ -185,12 +185,15 @@ int token_mint(struct token_keys *keys, const struct token_owner *owner, struct 
 	}
 	/* The next whole second, so that it lasts at least its TTL and less than a second more. */
 	int64_t from_s = (now_ns + NS_PER_S - 1) / NS_PER_S;
+	uint32_t expiry_s = (uint32_t)(from_s + ttl_s);
 	memcpy(bytes, prefix, sizeof prefix);
-	put_u32(bytes + EXPIRY_AT, (uint32_t)(from_s + ttl_s));
+	put_u32(bytes + EXPIRY_AT, expiry_s);
 	TRY(crypto_rng_draw(rng, bytes + NONCE_AT, NONCE_BYTES));
 	TRY(mac_of(keys->hmac_[0], owner, bytes, mac));
 	memcpy(bytes + MAC_AT, mac, MAC_BYTES);
 	encode(bytes, ret_text);
+	/* Who is given one asks with it at once. */
+	token_cache_keep(&keys->cache_, owner, (struct str){ret_text, TOKEN_CHARS}, expiry_s);
 	return 0;
 }
 

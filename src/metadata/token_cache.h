@@ -1,5 +1,5 @@
 /*
- * token_cache - tokens that were found genuine lately: their next check costs no HMAC.
+ * token_cache - tokens that were minted or found genuine lately: their next check costs no HMAC.
  *
  * Layer:   metadata (pure: no fds, no clock, no log)
  * Threads: one worker's
@@ -27,7 +27,7 @@ void token_cache_done(struct token_cache *cache);
 bool token_cache_find(const struct token_cache *cache, const struct token_owner *owner,
 	struct str text, uint32_t *ret_expiry_s);
 
-/* Remember a text of TOKEN_CHARS whose MAC was right. */
+/* Remember a text of TOKEN_CHARS whose MAC is right. */
 void token_cache_keep(struct token_cache *cache, const struct token_owner *owner, struct str text,
 	uint32_t expiry_s);
 

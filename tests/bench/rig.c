@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "platform/loop.h"
 
 #define FIRST_ID 1
@@ -69,6 +70,7 @@ void rig_init(struct rig *rig, unsigned workers)
 {
 	struct diag diag = {{0}};
 	*rig = (struct rig){0};
+	log_set_level(LOG_WARN);
 	make_config(rig, &diag);
 	rig->registry = registry_new(workers);
 	rig_must(rig->registry ? 0 : -ENOMEM, "registry", NULL);

@@ -17,7 +17,8 @@ static const struct token_owner owner = {STR_INIT("i-0123456789abcdef0"), 7};
 
 struct fixture {
 	struct secret secrets[TOKEN_KEYS_MAX + 1];
-	struct token_keys keys; /* of secrets[0] */
+	struct token_keys keys;   /* of secrets[0] */
+	struct token_keys minter; /* the same, of the worker that mints: it knows what it minted */
 	struct crypto_rng rng;
 };
 
@@ -34,13 +35,15 @@ static int setup(void **state)
 			return -1;
 		}
 	}
-	return token_keys_init(&f->keys, f->secrets, 1);
+	return token_keys_init(&f->keys, f->secrets, 1) |
+	       token_keys_init(&f->minter, f->secrets, 1);
 }
 
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
 	token_keys_done(&f->keys);
+	token_keys_done(&f->minter);
 	for (size_t i = 0; i < TOKEN_KEYS_MAX + 1; i++) {
 		secret_done(&f->secrets[i]);
 	}
@@ -49,11 +52,11 @@ static int teardown(void **state)
 }
 
 /* The remaining seconds, or the error; what is told is untouched on failure. */
-static int64_t verify(
-	struct fixture *f, const struct token_owner *who, struct str text, int64_t now_ns)
+static int64_t verify_by(
+	struct token_keys *keys, const struct token_owner *who, struct str text, int64_t now_ns)
 {
 	uint32_t left_s = 12345678;
-	int rc = token_verify(&f->keys, who, text, now_ns, &left_s);
+	int rc = token_verify(keys, who, text, now_ns, &left_s);
 	if (rc < 0) {
 		assert_int_equal(left_s, 12345678);
 		return rc;
@@ -61,9 +64,18 @@ static int64_t verify(
 	return left_s;
 }
 
+/* It is the same whoever minted it. */
+static int64_t verify(
+	struct fixture *f, const struct token_owner *who, struct str text, int64_t now_ns)
+{
+	int64_t left_s = verify_by(&f->keys, who, text, now_ns);
+	assert_int_equal(verify_by(&f->minter, who, text, now_ns), left_s);
+	return left_s;
+}
+
 static struct str mint(struct fixture *f, int64_t now_ns, uint32_t ttl_s, char text[TOKEN_CHARS])
 {
-	assert_int_equal(token_mint(&f->keys, &owner, &f->rng, now_ns, ttl_s, text), 0);
+	assert_int_equal(token_mint(&f->minter, &owner, &f->rng, now_ns, ttl_s, text), 0);
 	return (struct str){text, TOKEN_CHARS};
 }
 
@@ -457,6 +469,18 @@ static void known_ones(void **state)
 	assert_int_equal(verify(f, &owner, (struct str){text, TOKEN_CHARS - 1}, 0), E_SYNTAX);
 }
 
+/* Who is given one asks with it at once, so it is known from the start, to who minted it. */
+static void minted_ones_are_known(void **state)
+{
+	struct fixture *f = *state;
+	char text[TOKEN_CHARS];
+	uint32_t expiry_s = 0;
+	struct str token = mint(f, NOW_S * NS_PER_S + 1, 60, text);
+	assert_true(token_cache_find(&f->minter.cache_, &owner, token, &expiry_s));
+	assert_int_equal(expiry_s, NOW_S + 61);
+	assert_false(token_cache_find(&f->keys.cache_, &owner, token, &expiry_s));
+}
+
 /* More than are remembered, and of two owners in turn. */
 static void more_than_are_known(void **state)
 {
@@ -483,7 +507,7 @@ static void long_ids(void **state)
 	char text[TOKEN_CHARS];
 	const struct token_owner who = {STR("i-0123456789abcdef0123456789"), 1};
 	const struct token_owner near = {STR("i-0123456789abcdef0123456780"), 1};
-	assert_int_equal(token_mint(&f->keys, &who, &f->rng, NOW_S * NS_PER_S, 60, text), 0);
+	assert_int_equal(token_mint(&f->minter, &who, &f->rng, NOW_S * NS_PER_S, 60, text), 0);
 	for (int n = 0; n < 2; n++) {
 		struct str token = {text, TOKEN_CHARS};
 		assert_int_equal(verify(f, &who, token, NOW_S * NS_PER_S), 60);
@@ -509,6 +533,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(is_canonical, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_lengths, setup, teardown),
 		cmocka_unit_test_setup_teardown(known_ones, setup, teardown),
+		cmocka_unit_test_setup_teardown(minted_ones_are_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_than_are_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_ids, setup, teardown),
 		cmocka_unit_test(golden_tokens_verify),
