@@ -11,41 +11,11 @@ static int hex_value(char c)
 	return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
 }
 
-/* Bytes that a clean path can't have as they are, and what ends it. */
-static inline block are_odd(block bytes)
+/* Bytes that a clean path can't have as they are, what ends it, and the slash, behind which not all may stand. */
+static inline block are_special(block bytes)
 {
 	return (block)(bytes <= ' ') | (block)(bytes == 0x7f) | (block)(bytes == '%') |
-	       (block)(bytes == '?');
-}
-
-static inline bool is_pair(char c, char next)
-{
-	return c == '/' && (next == '/' || next == '.');
-}
-
-/* The same of each byte of a block and of the one behind it. */
-static inline bool have_pair(const char *at)
-{
-	block bytes = block_at(at), next = block_at(at + 1);
-	return block_bits((block)(bytes == '/') & ((block)(next == '/') | (block)(next == '.')));
-}
-
-/* Whether a slash is doubled, or a segment begins with a dot. */
-static bool has_pair(struct str path)
-{
-	size_t pairs = path.n ? path.n - 1 : 0, at = 0;
-	for (; pairs - at >= BLOCK_BYTES; at += BLOCK_BYTES) {
-		if (have_pair(path.p + at)) {
-			return true;
-		}
-	}
-	if (pairs >= BLOCK_BYTES) {
-		return at < pairs && have_pair(path.p + pairs - BLOCK_BYTES);
-	}
-	while (at < pairs && !is_pair(path.p[at], path.p[at + 1])) {
-		at++;
-	}
-	return at < pairs;
+	       (block)(bytes == '?') | (block)(bytes == '/');
 }
 
 /*
@@ -54,10 +24,17 @@ static bool has_pair(struct str path)
  */
 static size_t plain_length(struct str target)
 {
-	const char *end = target.p + target.n;
-	const char *at = block_find(target.p, target.p, end, are_odd);
-	struct str path = {target.p, (size_t)(at - target.p)};
-	return (at < end && *at != '?') || has_pair(path) ? 0 : path.n;
+	const char *at = target.p, *end = target.p + target.n;
+	for (;;) {
+		at = block_find(target.p, at, end, are_special);
+		if (at == end || *at == '?') {
+			return (size_t)(at - target.p);
+		}
+		at++;
+		if (at[-1] != '/' || (at < end && (*at == '/' || *at == '.'))) {
+			return 0;
+		}
+	}
 }
 
 /* One byte of the path, decoded; *at is moved on. Returns it or E_SYNTAX. */

@@ -5,6 +5,7 @@ commands, the lines below one are what it prints: "…" stands for anything, a l
 and "[1]" at the end for the exit code. A command that ends in "&" is a daemon, which is waited for.
 Each guide runs in a network namespace of its own, so its ports are free.
 """
+import json
 import os
 import pathlib
 import re
@@ -144,6 +145,17 @@ def test_the_readme_shows_what_the_server_prints(tmp_path):
     printed = re.sub(r"(AWS_SECRET_ACCESS_KEY=)[A-Za-z0-9+/]{40}$", r"\1…", printed, flags=re.M)
     printed = re.sub(r"^(Changes are kept in )/\S+(/telltale\.db)", r"\1…\2", printed, flags=re.M)
     assert printed == shown
+
+
+def test_the_performance_page_has_the_baselines_instructions():
+    text = (ROOT / "docs/performance.md").read_text()
+    shown = re.findall(r"^\| (?:GET|PUT) .*? \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", text, re.M)
+    baseline = json.loads((ROOT / "tests/bench/instructions.json").read_text())["requests"]
+    parts = [[baseline[kind][part] for part in ("total", "telltale", "libcrypto")] for kind in ("kept", "new", "put")]
+    assert [[int(number.replace(",", "")) for number in row] for row in shown] == [
+        [round(number) for number in row] for row in parts
+    ]
+    assert f"see below | {'; '.join(row[0] for row in shown)} |" in text
 
 
 def test_the_architecture_names_files_that_there_are():
