@@ -280,8 +280,8 @@ void registrar_sign_off(struct registrar *registrar)
 {
 	pthread_mutex_lock(&registrar->lock);
 	if (fleet_store_is_attached(registrar->store)) {
-		(void)tell(registrar,
-			true); /* else it is not heard of any more, which says so later */
+		/* If it does not get there nothing more does, which says the same a minute later. */
+		(void)tell(registrar, true);
 	}
 	pthread_mutex_unlock(&registrar->lock);
 }

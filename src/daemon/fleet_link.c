@@ -264,9 +264,9 @@ void fleet_link_free(struct fleet_link *link)
 		atomic_store_explicit(&link->stop, true, memory_order_release);
 		(void)!write(link->wake_fd, &one, sizeof one); /* 64 bits are never full */
 		pthread_join(link->thread, NULL);
-	}
-	if (link->listener) {
-		registrar_sign_off(link->config.registrar);
+		if (link->listener) {
+			registrar_sign_off(link->config.registrar);
+		}
 	}
 	postgres_listen_free(link->listener);
 	close(link->wake_fd);

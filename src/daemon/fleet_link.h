@@ -41,7 +41,7 @@ MUST_CHECK int fleet_link_connect(struct fleet_link *link, struct diag *diag);
 /* Returns 0 or -errno. */
 MUST_CHECK int fleet_link_start(struct fleet_link *link);
 
-/* Ends the thread, and tells the database that the host is not there any more. */
+/* Ends the thread, and tells the database that the host is not there any more; one that never was says nothing. */
 void fleet_link_free(struct fleet_link *link);
 
 #endif

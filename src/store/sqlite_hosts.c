@@ -18,7 +18,7 @@ const char *const sqlite_hosts_sql[SQLITE_STATEMENTS] = {
 
 enum host_column { NAME, VERSION, APPLIED, INSTANCES, RECORDED, PUT_MS, SUM, REVISION };
 
-/* put_ms is negative of a host that has stopped. Quiet is what has passed on the clock on the wall: it goes on while the host is off. */
+/* Quiet is what has passed on the clock on the wall: it goes on while the host is off. */
 static int64_t now_ms(void)
 {
 	struct timespec ts;
@@ -33,7 +33,7 @@ int sqlite_host_put(struct store *store, const struct store_host *host, struct d
 	struct store_host kept = *host;
 	kept.name = not_null(host->name);
 	kept.version = not_null(host->version);
-	int64_t put_ms = host->stopped ? -now_ms() : now_ms();
+	int64_t put_ms = host->stopped ? -now_ms() : now_ms(); /* the sign says which */
 	sqlite3_stmt *stmt = s->stmts[HOST_PUT];
 	int code = stmt_bind_text(stmt, NAME + 1, kept.name);
 	code |= stmt_bind_text(stmt, VERSION + 1, kept.version);

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import sqlite3
 import statistics
 import threading
@@ -305,6 +306,23 @@ def test_that_it_stops_is_the_last_that_a_host_says(fleet):
     assert fleet.psql("select recorded > 0, put_ms < 0 from host where name = 'b'") == [["t", "t"]]
     assert fleet.psql("select count(*) from after_stop") == [["0"]]
     fleet.check_quiet()
+
+
+def test_a_start_that_fails_says_nothing(fleet):
+    """It was not there: what waits for it has not come into force, and it is not for it to say that it ends."""
+    a, b = fleet.start("a", "b")
+    put(b, instance(1))
+    wire.wait_until(fleet.is_level, "all to be told")
+    b.kill9()
+    change(a, "web-1", httpTokens="required").ok()
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", b.port))
+        taken.listen()
+        code, log = b.fails_to_start()
+    assert code == 1 and "Address already in use" in log
+    (host,) = [one for one in ask(a, "GetFleet").ok()["hosts"] if one["name"] == "b"]
+    assert (host["stopped"], host["lag"]) == (False, 1)
 
 
 def test_passwords_are_not_shown(fleet):
