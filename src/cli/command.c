@@ -37,9 +37,9 @@ static const struct command commands[] = {
 	{"instance", "move", "NAME", DATA_FLAGS | ARGS_BIT(ARGS_TO) | ARGS_BIT(ARGS_FORCE),
 		cli_instance_move, "have another host of the fleet serve an instance",
 		"The old host stops serving it before the new one starts; while the old one is away\n"
-		"the move waits, and nothing is moved to one of which the database has not heard for a\n"
-		"minute. With --force neither counts: if the old host is still there, but cut off from\n"
-		"the database, both serve the instance until it hears of the move.\n"},
+		"the move waits, and nothing is moved to one that was stopped, or of which the database\n"
+		"has not heard for a minute. With --force neither counts: if the old host is still there,\n"
+		"but cut off from the database, both serve the instance until it hears of the move.\n"},
 	{"options", NULL, "NAME", DATA_FLAGS | OPTION_FLAGS, cli_options,
 		"show or change an instance's metadata options",
 		"Without an option it shows them. A change takes effect at once.\n"},

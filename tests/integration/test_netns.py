@@ -78,6 +78,9 @@ def test_tenants_in_namespaces_of_their_own(workshop, host, tenants):
         have = hosts.addresses(tenant.space, "br0")
         assert {f"{LINK_LOCAL}/32", f"{LINK_LOCAL_6}/128"} <= have
     assert hosts.interfaces(host) == {"lo"}
+    for tenant in tenants:
+        wanted = f"msg=listening address={LINK_LOCAL}:80 interface=br0 netns={tenant.path}"
+        assert any(line.endswith(wanted) for line in service.log().splitlines())
     service.stop()
     for tenant in tenants:
         assert hosts.addresses(tenant.space, "br0") == {"172.26.2.1/24", "2001:db8::1/64"}
